@@ -15,6 +15,7 @@ from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_offers import offers_section
+from api.pages.account_payments import payments_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.basis import based_on, of_account
 from api.pages.charts import Dot, dots
@@ -58,7 +59,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         )
     case = AccountCase.of(portfolio, account_id)
     account_id = case.account_id
-    own = [offers_section(page, case), history_section(page, case), comments_section(page, portfolio, account_id, {})]
+    own = [
+        offers_section(page, case),
+        history_section(page, case),
+        payments_section(page, case),
+        comments_section(page, portfolio, account_id, {}),
+    ]
     always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]

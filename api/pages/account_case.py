@@ -85,6 +85,11 @@ class AccountCase:
             facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
 
+    @cached_property
+    def payments(self) -> pd.DataFrame | None:
+        """Payments of the account; None where the portfolio has no table of them."""
+        return self.portfolio.payments_of(self.account_id)
+
     # -- what is served --------------------------------------------------------------------------------------------
     @property
     def strategy(self) -> Any:

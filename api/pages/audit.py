@@ -87,8 +87,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
             Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
             one.by,
             Cell(words.get(one.did, one.did), words.get(one.did, one.did)),
-            Cell(place_in_words(page, str(one.path)), str(one.path)),
-            Cell(subject_in_words(page, _query(one)) or "–", _as_text(_query(one))),
+            place_in_words(page, str(one.path)),
+            Cell(subject_in_words(page, str(one.path), _query(one)) or "–"),
         ]
         for one in own.head(_SHOWN).itertuples(index=False)
     ]
@@ -111,10 +111,6 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
 def _query(one: object) -> dict[str, object]:
     told = getattr(one, "query", None)
     return told if isinstance(told, dict) else {}
-
-
-def _as_text(query: dict[str, object]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in query.items())
 
 
 add_page(router, "audit", "audit", build)

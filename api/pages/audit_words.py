@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from api.pages.navigation import MENU
@@ -31,10 +32,10 @@ def place_in_words(page: Page, path: str) -> str:
     return f"{title}: {done[last]}" if last in done else title
 
 
-def subject_in_words(page: Page, query: Mapping[str, object]) -> str:
+def subject_in_words(page: Page, path: str, query: Mapping[str, object]) -> str:
     """What an address asked for: an account, filters; how it was sorted and paged says nothing of anybody."""
     names = {
-        "id": page.text("Id"),
+        "id": page.text("Account") if re.search(r"^/[^/]+/account(?:/|$)", path) else page.text("Id"),
         "account": page.text("Account"),
         "q": page.text("Search"),
         "since": page.text("From"),

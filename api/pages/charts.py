@@ -76,9 +76,12 @@ class Series:
 
 
 def _fitting(name: str, room: float, *, strong: bool = False) -> str:
-    """A name that does not run into what stands beside it; the table beside the picture has it in full."""
-    most = max(4, math.floor(room / (7.4 if strong else 6.8)))
-    return name if len(name) <= most else f"{name[: most - 1].rstrip(' ,:(')}\N{HORIZONTAL ELLIPSIS}"
+    """A name that does not run into what stands beside it: its middle goes, since names often differ at their ends."""
+    most = max(5, math.floor(room / (6.8 if strong else 6.2)))
+    if len(name) <= most:
+        return name
+    head = 2 * most // 5
+    return f"{name[:head].rstrip()}\N{HORIZONTAL ELLIPSIS}{name[len(name) - (most - head - 1) :].lstrip()}"
 
 
 def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:

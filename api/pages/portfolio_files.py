@@ -30,6 +30,7 @@ __all__ = ["PortfolioFiles"]
 
 _log = structlog.get_logger(__name__)
 
+_OF_PAYMENTS = ("account_id", "paid_at", "amount_minor")
 _LARGE_FILE = 8 * 2**20
 
 
@@ -40,7 +41,8 @@ class PortfolioFiles:
     ----------
     settings : Settings
         ``portfolio_path`` is a folder with any of: ``accounts.parquet`` (as the verb ``score`` takes them),
-        ``contacts.parquet`` (past contacts, as ``score --contacts``), ``segments.toml``, ``evaluation.json``,
+        ``contacts.parquet`` (past contacts, as ``score --contacts``), ``payments.parquet`` (``account_id``,
+        ``paid_at``, ``amount_minor``, as ``score --payments``), ``segments.toml``, ``evaluation.json``,
         ``drivers.json``, ``rule_costs.json``, ``costs.json``.
     """
 
@@ -71,6 +73,16 @@ class PortfolioFiles:
             return None
         owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
         return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
+
+    def payments_of(self, account_id: str) -> pd.DataFrame | None:
+        """Payments of an account; None where the portfolio has no table of payments."""
+        names = self.columns("payments.parquet")
+        if names is None:
+            return None
+        if lacking := [one for one in _OF_PAYMENTS if one not in names]:
+            _log.error("portfolio file lacks columns", file="payments.parquet", columns=lacking)
+            raise HTTPException(503, "payments.parquet of the portfolio cannot be read.")
+        return self._rows_of("payments.parquet", "account_id", account_id)
 
     def some_accounts(self, n: int) -> pd.DataFrame | None:
         """At most ``n`` accounts to compare one with, always the same of a file."""
