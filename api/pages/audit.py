@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -64,10 +65,10 @@ class AuditTrail:
             lines = file.read().split(b"\n")
         entries = []
         for line in lines:
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                continue  # the first one may be cut
+            with contextlib.suppress(ValueError):  # the first one may be cut
+                entry = json.loads(line)
+                if isinstance(entry, dict) and _is_instant(entry.get("at")):
+                    entries.append(entry)
         return pd.DataFrame([{name: one.get(name) for name in names} for one in reversed(entries)], columns=list(names))
 
 
@@ -106,6 +107,13 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         "{count} change among the newest entries.", "{count} changes among the newest entries.", changed
     )
     return Content("audit", question, answer, "unclear", [section], (), filters)
+
+
+def _is_instant(text: object) -> bool:
+    try:
+        return bool(datetime.fromisoformat(str(text)))
+    except ValueError:
+        return False
 
 
 def _query(one: object) -> dict[str, object]:

@@ -85,7 +85,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> BestHoursC
 
     extras |= {
         "query": kept,
-        "channels": choices("channel", factors["channel"]),
+        "channels": choices("channel", map(str, factors["channel"])),
         "purposes": choices("purpose", PURPOSES),
         "best": hours.best(),
         "holidays": hours.holidays(),

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from api.pages.account_facts import account_facts, sampled_accounts
 from api.pages.aggregates import KeptTables
 from api.pages.ordered_file import write_ordered
 from recommender.deciding import Segments, default_segments
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.rules import house_packs, under_house
 from recommender.settings import Settings
 from recommender.store.files import read_frame
@@ -31,6 +31,12 @@ __all__ = ["PortfolioFiles"]
 _log = structlog.get_logger(__name__)
 
 _OF_PAYMENTS = ("account_id", "paid_at", "amount_minor")
+#: What each stored report holds at least.
+_HOLDS: dict[str, dict[str, type]] = {
+    "evaluation": {"policy_version": str, "log": dict, "policies": list},
+    "drivers": {"policy_version": str, "explanation": dict},
+    "rule_costs": {"policy_version": str, "rules": list},
+}
 _LARGE_FILE = 8 * 2**20
 
 
@@ -184,7 +190,7 @@ class PortfolioFiles:
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
-        return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+        return self._file(f"{name}.json", lambda path: _document(name, path))  # type: ignore[no-any-return]
 
     def stamp(self, name: str) -> int:
         """When a file of the folder was last written; 0 where there is none."""
@@ -252,10 +258,34 @@ class PortfolioFiles:
         return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
 
 
+def _document(name: str, path: Path) -> dict[str, Any]:
+    """A report that was stored; one that lacks what its page is made of is damaged, or of another version."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    held = _HOLDS.get(name, {})
+    if not isinstance(told, dict) or not all(isinstance(told.get(one), kind) for one, kind in held.items()):
+        raise InvalidInput(
+            f"{path.name} holds no such report.", column=", ".join(held) or name,
+            mend="Write it anew (pipelines.pages_reports).",
+        )  # fmt: skip
+    if name == "costs":
+        told = {currency: {channel: float(cost) for channel, cost in own.items()} for currency, own in _by(told)}
+    return told
+
+
+def _by(told: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Costs of each currency."""
+    for currency, own in told.items():
+        if not isinstance(own, dict):
+            raise InvalidInput.in_column(
+                "costs", "must be channel -> cost of each currency", values=[own], mend='Write {"COP": {"sms": 80}}.'
+            )
+        yield currency, own
+
+
 def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
     """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
     try:
         return read(path)
-    except (RecommenderError, OSError, ValueError) as error:
+    except (RecommenderError, OSError, ValueError, TypeError) as error:
         _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
         raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

@@ -191,7 +191,7 @@ def test_outcomes_before_their_decision_and_of_the_future_are_no_failure(tmp_pat
 def test_payments_of_the_folder_are_shown_and_act(changed):
     """A payment in the table stands on the account's page, and opens hours to confirm it that were closed before."""
     client, _ = changed("contacts.parquet", CONTACTS)
-    asked = "/es/best-hours/tables/hours.csv?account=A1&channel=sms&purpose=payment_confirmation"
+    asked = "/en/best-hours/tables/hours.csv?account=A1&channel=sms&purpose=payment_confirmation"
     assert "open" not in {row.split(",")[1] for row in client.get(asked).text.splitlines()[1:]}
     paid = pd.DataFrame(
         {"account_id": ["A1", "A1", "A2"], "paid_at": [f"2026-11-{day}T15:00:00Z" for day in (20, 21, 22)],
