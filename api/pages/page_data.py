@@ -118,9 +118,11 @@ class Portfolio(PortfolioFiles):
         """Outcomes of an account that are of some words and stand, oldest first."""
         if self.log is None:
             return []
-        told = sa.select(_OUTCOMES.c.decision_id).where(_OUTCOMES.c.outcome.in_([*words]))
-        query = sa.select(decisions.c.decision_id).where(
-            decisions.c.account_id == account_id, decisions.c.decision_id.in_(told)
+        query = (  # a join, not "in (select ...)": that would look through the outcomes of everybody
+            sa.select(decisions.c.decision_id)
+            .join(_OUTCOMES, _OUTCOMES.c.decision_id == decisions.c.decision_id)
+            .where(decisions.c.account_id == account_id, _OUTCOMES.c.outcome.in_([*words]))
+            .distinct()
         )
         with self.log.engine.connect() as connection:
             ids = [row.decision_id for row in connection.execute(query)]
