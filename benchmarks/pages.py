@@ -2,7 +2,7 @@
 
     python benchmarks/pages.py                                            # 100,000 accounts, 500,000 decisions
     python benchmarks/pages.py --quick                                    # to see that it runs
-    python benchmarks/pages.py --accounts 1000000 --decisions 5000000     # the mark; needs about 25 GB of disk
+    python benchmarks/pages.py --accounts 1000000 --decisions 5000000     # the mark; needs about 20 GB of disk
 
 A small demo site is made once and copied under new ids until the sizes are reached: the documents of the log are those
 that the service writes, only the debtors are repeated. ``first`` is the first request ever, which computes what is kept

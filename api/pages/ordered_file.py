@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,8 +23,9 @@ __all__ = ["write_ordered"]
 
 _ROWS_TOGETHER = 20_000
 _ROWS_READ = 100_000
-_ROWS_SORTED = 1_000_000
+_ROWS_SORTED = 250_000
 _SAMPLED = 20_000
+_ABANDONED_SECONDS = 3_600
 
 
 def write_ordered(path: Path, column: str, place: Path, *, rows_sorted: int = _ROWS_SORTED) -> None:
@@ -39,7 +41,10 @@ def write_ordered(path: Path, column: str, place: Path, *, rows_sorted: int = _R
     rows_sorted : int
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{place.stem}-", dir=place.parent))
+    for left in place.parent.glob(f".{path.stem}-*"):  # of a process that was ended: it holds rows of people
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=place.parent))
     try:
         with pq.ParquetFile(path) as file:
             schema = _plain(file.schema_arrow, column)

@@ -1,5 +1,7 @@
 """A large file in the order of a column: the same rows, made some at a time, whatever the order and the type."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -49,6 +51,17 @@ def test_numbers_and_codes_are_ordered_too_and_one_row_group_holds_an_account(tm
     assert sum(stats.min <= one <= stats.max for stats in groups) <= 2
     own = pd.read_parquet(tmp_path / "made.parquet", filters=[("account_id", "==", one)])
     assert len(own) == int((frame["account_id"] == one).sum())
+
+
+def test_what_an_ended_process_left_behind_is_removed_after_a_while(tmp_path):
+    """Rows of people do not lie about; what another process is at is left alone."""
+    pd.DataFrame({"account_id": ["a"]}).to_parquet(tmp_path / "contacts.parquet")
+    left, busy = tmp_path / "kept" / ".contacts-old", tmp_path / "kept" / ".contacts-new"
+    left.mkdir(parents=True)
+    busy.mkdir()
+    os.utime(left, (1.0, 1.0))
+    write_ordered(tmp_path / "contacts.parquet", "account_id", tmp_path / "kept" / "made")
+    assert sorted(one.name for one in (tmp_path / "kept").iterdir()) == [".contacts-new", "made"]
 
 
 def test_what_cannot_be_read_leaves_nothing_behind(tmp_path):
