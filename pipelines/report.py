@@ -38,6 +38,10 @@ def run(
     stage: Annotated[str, typer.Option(help="Only accounts of this stage, e.g. judicial.")] = "",
     product: Annotated[str, typer.Option(help="Only accounts of this product.")] = "",
     country: Annotated[str, typer.Option(help="Only accounts of this country, e.g. CO.")] = "",
+    segment: Annotated[str, typer.Option(help="Only accounts of this segment (docs/segments.md).")] = "",
+    tables: Annotated[
+        Path | None, typer.Option(help="Also write every table as an Excel workbook, together in this ZIP file.")
+    ] = None,
 ) -> None:
     """Write results, policy value, drivers, rule costs, approvals and model card into one file that needs no network.
 
@@ -47,14 +51,26 @@ def run(
     out.parent.mkdir(parents=True, exist_ok=True)
     # The applications do not import each other: the pages are asked for as a program.
     command = [sys.executable, "-m", "api.pages.static_report", "--out", str(out), "--language", language]
-    chosen = {"since": since, "until": until, "stage": stage, "product": product, "country": country}
+    chosen = {
+        "since": since,
+        "until": until,
+        "stage": stage,
+        "product": product,
+        "country": country,
+        "segment": segment,
+    }
     command += [part for name, value in chosen.items() if value for part in (f"--{name}", value)]
     if site is not None:
         command += ["--site", str(site)]
+    if tables is not None:
+        tables.parent.mkdir(parents=True, exist_ok=True)
+        command += ["--tables", str(tables)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own program
     if done.returncode != 0:
         raise RecommenderError(f"The report could not be made: {_last_line(done.stderr)}")
     console.print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)", highlight=False)
+    if tables is not None:
+        console.print(f"wrote {tables} ({tables.stat().st_size / 1e6:.1f} MB)", highlight=False)
     if pdf is not None:
         write_pdf(out, pdf)
         console.print(f"wrote {pdf} ({pdf.stat().st_size / 1e6:.1f} MB)", highlight=False)

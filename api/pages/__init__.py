@@ -31,7 +31,8 @@ from api.pages import (
     views,
     what_if,
 )
-from api.pages.errors import error_page, to_login
+from api.pages.aggregates import BeingMade
+from api.pages.errors import being_made, error_page, to_login
 from api.pages.page_data import Portfolio
 from api.pages.plan_desk import PlanDesk
 from api.pages.rendering import LoginNeeded, page_of
@@ -43,6 +44,9 @@ from recommender.settings import Settings
 __all__ = ["close", "install", "open_portfolio"]
 
 _log = structlog.get_logger(__name__)
+
+#: A reader of a log that was never read waits so long; proxies cut off after a minute.
+_PATIENCE_SECONDS = 8.0
 
 ROUTERS = (
     login.router,
@@ -81,6 +85,7 @@ def install(app: FastAPI, settings: Settings) -> None:
     app.state.login_limit = RateLimit(settings.login_rate_limit)
     app.state.error_page = error_page
     app.add_exception_handler(LoginNeeded, to_login)
+    app.add_exception_handler(BeingMade, being_made)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
     @app.get("/", include_in_schema=False)
@@ -95,7 +100,7 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 def open_portfolio(app: FastAPI) -> None:
     """Give the pages what they read, once the application starts; say how to log in where nobody is configured."""
-    app.state.portfolio = Portfolio(app.state.settings, app.state.serving)
+    app.state.portfolio = Portfolio(app.state.settings, app.state.serving, _PATIENCE_SECONDS)
     app.state.plan_desk = PlanDesk(app.state.portfolio)
     password = app.state.sessions.demo_password
     if password is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from api.pages.account_charts import BESIDE
 from api.pages.account_contrast import contrast_section, counterfactual_section, factor_section, headline
 from api.pages.account_history import history_section
 from api.pages.account_offers import offers_section
+from api.pages.account_payments import payments_section
 from api.pages.account_values import ActionNames, Values, waterfall_section
 from api.pages.basis import based_on, of_account
 from api.pages.charts import Dot, dots
@@ -58,7 +59,12 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> AccountCon
         )
     case = AccountCase.of(portfolio, account_id)
     account_id = case.account_id
-    own = [offers_section(page, case), history_section(page, case), comments_section(page, portfolio, account_id, {})]
+    own = [
+        offers_section(page, case),
+        history_section(page, case),
+        payments_section(page, case),
+        comments_section(page, portfolio, account_id, {}),
+    ]
     always = based_on(of_account(page, case), [one for one in own if one is not None])
     question = page.text("Why this action for account {account}?", account=account_id)
     links = [(page.url("decision", _trace_query(case)), page.text("Decision trace: what stopped the rest"))]
@@ -147,9 +153,10 @@ def _trace_query(case: AccountCase) -> dict[str, str]:
 
 def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
     formats = page.formats
+    today = _changed_since(page, case)
     known = [(name, case.text(name)) for name in ("stage", "product", "country")]
     facts = [
-        (page.label(name), page.country(value) if name == "country" else page.label(value))
+        (page.label(name), (page.country(value) if name == "country" else page.label(value)) + today.get(name, ""))
         for name, value in known
         if value is not None
     ]
@@ -157,13 +164,32 @@ def _facts(page: Page, case: AccountCase) -> list[tuple[str, str]]:
         facts.append((page.text("Segment"), case.portfolio.segment_name(page.label)(case.segment)))
     days, money = case.number("days_past_due"), case.number("balance_minor")
     if days is not None:
-        facts.append((page.label("days_past_due"), formats.count(days).text))
+        facts.append((page.label("days_past_due"), formats.count(days).text + today.get("days_past_due", "")))
     if money is not None:
         shown = formats.money(money, case.currency) if case.currency else formats.count(money)
-        facts.append((page.label("balance"), shown.text))
+        facts.append((page.label("balance"), shown.text + today.get("balance_minor", "")))
     when = f"{formats.instant(case.as_of, case.zone)} ({case.zone})"
     facts.append((page.text("Decided") if case.logged is not None else page.text("Judged now"), when))
     return facts
+
+
+def _changed_since(page: Page, case: AccountCase) -> dict[str, str]:
+    """What the portfolio says today of facts that were otherwise when it was decided; lists show today's."""
+    now = case.portfolio.account(case.account_id) if case.logged is not None and case.known else None
+    if now is None or now.empty:
+        return {}
+    then, formats, told = case, page.formats, {}
+    today = replace(case, facts=now.iloc[[0]].reset_index(drop=True))
+    for name in ("stage", "days_past_due", "balance_minor"):
+        value, number = today.text(name), today.number(name)
+        if value is None or (value == then.text(name) if number is None else number == then.number(name)):
+            continue
+        if name == "balance_minor" and case.currency:
+            shown = formats.money(number, case.currency).text
+        else:
+            shown = page.label(value) if number is None else formats.count(number).text
+        told[name] = f" ({page.text('today')}: {shown})"
+    return told
 
 
 def _notices(page: Page, case: AccountCase) -> list[str]:

@@ -19,6 +19,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import Decided, model_history
 from recommender.explanation import DecisionTrace, Explanation, trace_decision, trace_record
+from recommender.local_time import is_timezone
 from recommender.rules import HOUSE_PACKS, PURPOSE_PACK, Eligibility, eligibility, named_packs, with_house
 from recommender.store.decision_log import DecisionRecord, LoggedDecision, state_of
 from recommender.store.files import catalogue_at
@@ -84,6 +85,11 @@ class AccountCase:
             logged_context = {name: [value] for name, value in logged.decision.context.items()}
             facts = facts.assign(**logged_context)
         return cls(portfolio, account_id, facts, _contacts(portfolio, facts, as_of), as_of, logged, known)
+
+    @cached_property
+    def payments(self) -> pd.DataFrame | None:
+        """Payments of the account; None where the portfolio has no table of them."""
+        return self.portfolio.payments_of(self.account_id)
 
     # -- what is served --------------------------------------------------------------------------------------------
     @property
@@ -174,8 +180,9 @@ class AccountCase:
 
     @property
     def zone(self) -> str:
-        """Time zone of the debtor."""
-        return self.text("timezone") or "UTC"
+        """Time zone of the debtor; UTC where none is known."""
+        told = self.text("timezone")
+        return told if told is not None and is_timezone(told) else "UTC"
 
     # -- judged again ----------------------------------------------------------------------------------------------
     def stated(self, facts: pd.DataFrame) -> pd.DataFrame:

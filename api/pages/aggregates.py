@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import structlog
 
-__all__ = ["Aggregates", "KeptTables", "write_json"]
+__all__ = ["Aggregates", "BeingMade", "KeptTables", "write_json"]
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,10 @@ _N_GROWING = 3
 
 _REST = 9.0
 """So many times as long as making took, nothing is made anew: at most a tenth of a core goes into it."""
+
+
+class BeingMade(Exception):
+    """There is nothing to show yet: it is being made, which takes longer than anybody is to wait."""
 
 
 @dataclass(frozen=True)
@@ -115,16 +120,27 @@ class Aggregates:
     ----------
     folder : Path or None
         None: kept in memory only.
+    patience : float or None
+        Seconds that a reader waits for what is made of a long log for the first time, before :class:`BeingMade` says to
+        come back; None = until it is there.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        self._tables = KeptTables(folder)
+    def __init__(self, folder: Path | None, patience: float | None = None) -> None:
+        self._tables, self._patience = KeptTables(folder), patience
+        self._first: dict[str, Future[_Made]] = {}
         self._made: dict[str, _Made] = {}
         self._behind: dict[str, datetime] = {}
         self._renewing: dict[str, threading.Thread] = {}
         self._lock = threading.Lock()
 
-    def of(self, name: str, key: str, log: str, make: Callable[[], Values | None]) -> Values | None:
+    def of(
+        self,
+        name: str,
+        key: str,
+        log: str,
+        make: Callable[[], Values | None],
+        outlives: Callable[[str, str], bool] = str.__eq__,
+    ) -> Values | None:
         """The aggregate of a name; one caller at a time for each.
 
         Parameters
@@ -133,23 +149,64 @@ class Aggregates:
         log : str
             JSON list of the numbers of decisions, outcomes, events and, beyond them, removals.
         make : callable
+        outlives : callable
+            Whether what was made for a key may be shown for another one while that is made.
+
+        Raises
+        ------
+        BeingMade
         """
         made = self._made.get(name)
         if made is None or (made.key, made.log) != (key, log):
             made = self._stored(name) or made
         if made is not None and (made.key, made.log) == (key, log):
             self._behind.pop(name, None)
-        elif made is not None and made.key == key and _takes_long(made, log) and _only_grew(made.log, log):
+        elif made is not None and outlives(made.key, key) and _takes_long(made, log) and _only_grew(made.log, log):
             self._behind[name] = made.moment
             self._renew(name, made, key, log, make)
         else:
-            with self._alone(name, wait=True):
-                made = self._stored(name)  # another worker may have made it while this one waited
-                if made is None or (made.key, made.log) != (key, log):
-                    made = self._make(name, key, log, make)
+            if self._patience is None or _n_decisions(log) <= _MANY_DECISIONS:
+                made = self._made_alone(name, key, log, make)
+            else:
+                made = self._within_patience(name, key, log, make)
+                if not (outlives(made.key, key) and _only_grew(made.log, log)):
+                    raise BeingMade(name)  # begun before a file changed, or of more than there is now
             self._behind.pop(name, None)
         self._made[name] = made
         return made.values
+
+    def _made_alone(self, name: str, key: str, log: str, make: Callable[[], Values | None]) -> _Made:
+        """Make it, unless another worker has while this one waited."""
+        with self._alone(name, wait=True):
+            made = self._stored(name)
+            return made if made is not None and (made.key, made.log) == (key, log) else self._make(name, key, log, make)
+
+    def _within_patience(self, name: str, key: str, log: str, make: Callable[[], Values | None]) -> _Made:
+        """Make it in a thread that goes on when the reader is sent away."""
+        with self._lock:
+            first = self._first.get(name)
+            if first is None:
+                first = self._first[name] = Future()
+                made = first
+
+                def work() -> None:
+                    try:
+                        made.set_result(self._made_alone(name, key, log, make))
+                    except BaseException as error:  # noqa: BLE001 - for whoever asks next
+                        made.set_exception(error)
+
+                threading.Thread(target=work, daemon=True).start()
+        try:
+            done = first.result(timeout=self._patience)
+        except TimeoutError:
+            if not first.done():
+                raise BeingMade(name) from None
+            raise  # of the work itself
+        finally:
+            with self._lock:
+                if first.done() and self._first.get(name) is first:
+                    del self._first[name]
+        return done
 
     def behind_since(self) -> datetime | None:
         """When the oldest aggregate that is behind the log was made; None where all are up to date."""
@@ -159,6 +216,7 @@ class Aggregates:
         """Wait for what is being made."""
         for thread in [*self._renewing.values()]:
             thread.join(timeout=60)
+        wait([*self._first.values()], timeout=60)
 
     def _stored(self, name: str) -> _Made | None:
         stored = self._tables.get(name)
@@ -223,11 +281,14 @@ def _mapped(path: Path) -> pa.Table:
 
 def _takes_long(made: _Made, log: str) -> bool:
     """Whether a reader is not to wait for a newer one: what it was made from may have been at hand that time."""
+    return made.seconds > _PATIENCE_SECONDS or _n_decisions(log) > _MANY_DECISIONS
+
+
+def _n_decisions(log: str) -> int:
     try:
-        n_decisions = json.loads(log)[0]
+        return int(json.loads(log)[0])
     except (ValueError, LookupError, TypeError):
-        n_decisions = 0
-    return made.seconds > _PATIENCE_SECONDS or n_decisions > _MANY_DECISIONS
+        return 0
 
 
 def _only_grew(before: str, now: str) -> bool:

@@ -4,11 +4,44 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["append_line"]
+import structlog
+
+__all__ = ["append_line", "read_lines"]
+
+_log = structlog.get_logger(__name__)
+_Line = TypeVar("_Line")
+
+
+def read_lines(path: Path | None, kind: Callable[..., _Line], *, holding: str = "") -> list[_Line]:
+    """Lines of a file as objects, oldest first; a line that is none is left out and told to the log.
+
+    Parameters
+    ----------
+    path : Path or None
+        Where there is none, there are no lines.
+    kind : callable
+        Takes the fields of a line.
+    holding : str
+        Only lines with this text are read.
+    """
+    if path is None or not path.is_file():
+        return []
+    found, damaged = [], 0
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.strip() or holding not in line:
+                continue
+            try:
+                found.append(kind(**json.loads(line)))
+            except (ValueError, TypeError):
+                damaged += 1
+    if damaged:
+        _log.error("lines of a portfolio file cannot be read", file=path.name, lines=damaged)
+    return found
 
 
 def append_line(path: Path, entry: Mapping[str, Any], *, durable: bool = True) -> None:

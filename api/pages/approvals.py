@@ -100,7 +100,7 @@ def _why_filter(page: Page, portfolio: Portfolio) -> Filter:
     """Why a person is asked for: a flag of the account, or the age of its debt."""
     looked_at = _for_people(portfolio)
     reasons = [] if looked_at is None else sorted(single_chunk(looked_at["reason"]).dictionary.to_pylist())
-    names = [(one, page.text("late stage") if one == _LATE else page.label(one)) for one in reasons]
+    names = [(one, _late(page) if one == _LATE else page.label(one)) for one in reasons]
     return Filter("reason", page.text("Why"), choices=names)
 
 
@@ -137,7 +137,7 @@ def _queue(
                 Cell(row.account_id, link=page.url("account", {"id": row.account_id})),
                 Cell(f"{page.formats.instant(row.decided_at)} UTC", row.decided_at.isoformat()),
                 Cell("–" if not isinstance(row.stage, str) else page.label(row.stage), row.stage),
-                Cell(", ".join(why) or page.text("late stage"), "; ".join(why)),
+                Cell(", ".join(why) or _late(page), "; ".join(why)),
                 Cell(_done(page, row), note=page.text("control: do not touch") if is_control else ""),
             ]
         )
@@ -177,6 +177,11 @@ def _queue(
             ],
         },
     )
+
+
+def _late(page: Page) -> str:
+    words = page.text("late stage")
+    return words[:1].upper() + words[1:]
 
 
 def _done(page: Page, row: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 
 from api.pages.appended_lines import append_line
+from api.pages.audit_words import place_in_words, subject_in_words
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, read_filters
 from api.pages.page_data import Portfolio
@@ -63,10 +65,10 @@ class AuditTrail:
             lines = file.read().split(b"\n")
         entries = []
         for line in lines:
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                continue  # the first one may be cut
+            with contextlib.suppress(ValueError):  # the first one may be cut
+                entry = json.loads(line)
+                if isinstance(entry, dict) and _is_instant(entry.get("at")):
+                    entries.append(entry)
         return pd.DataFrame([{name: one.get(name) for name in names} for one in reversed(entries)], columns=list(names))
 
 
@@ -86,7 +88,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
             Cell(f"{page.formats.instant(datetime.fromisoformat(one.at))} UTC", one.at),
             one.by,
             Cell(words.get(one.did, one.did), words.get(one.did, one.did)),
-            Cell(_as_text(one), _as_text(one), language="zxx"),
+            place_in_words(page, str(one.path)),
+            Cell(subject_in_words(page, str(one.path), _query(one)) or "–"),
         ]
         for one in own.head(_SHOWN).itertuples(index=False)
     ]
@@ -95,7 +98,8 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         Column("at", page.text("When"), number=False),
         Column("by", page.text("Who"), number=False),
         Column("did", page.text("What"), number=False),
-        Column("path", page.text("Page"), number=False, wide=True),
+        Column("path", page.text("Page"), number=False),
+        Column("about", page.text("About"), number=False, wide=True),
     ]
     section = Section("trail", heading, table=Table("trail", heading, columns, rows))
     changed = int((own["did"] == "changed").sum()) if len(own) else 0
@@ -105,10 +109,16 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
     return Content("audit", question, answer, "unclear", [section], (), filters)
 
 
-def _as_text(one: object) -> str:
-    query = getattr(one, "query", None) or {}
-    said = ", ".join(f"{name}={value}" for name, value in query.items())
-    return f"{getattr(one, 'path', '')} {said}".strip()
+def _is_instant(text: object) -> bool:
+    try:
+        return bool(datetime.fromisoformat(str(text)))
+    except ValueError:
+        return False
+
+
+def _query(one: object) -> dict[str, object]:
+    told = getattr(one, "query", None)
+    return told if isinstance(told, dict) else {}
 
 
 add_page(router, "audit", "audit", build)

@@ -23,7 +23,7 @@ from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
 from api.service.offering import RequestOffers
 from recommender.deciding import WeekAhead, week_ahead
-from recommender.rules import named_holidays, named_packs
+from recommender.rules import PURPOSES, named_holidays, named_packs
 
 __all__ = ["build", "router"]
 
@@ -32,22 +32,24 @@ router = APIRouter()
 _SLOTS = 5
 _MARKS = "abcdefghijklmnopqrstuvwxyz"
 _FACTORS = ("channel", "hour")
+_USUAL = "collection"
 
 
 @dataclass(frozen=True)
 class BestHoursContent(Content):
-    """The page: the hours, and the channels to choose from."""
+    """The page: the hours, and the channels and purposes to choose from."""
 
     case: AccountCase | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     channels: Sequence[tuple[str, str, bool]] = ()
+    purposes: Sequence[tuple[str, str, bool]] = ()
     best: Sequence[str] = ()
     holidays: Sequence[tuple[str, str, str]] = ()
     links: Sequence[tuple[str, str]] = ()
 
 
 def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> BestHoursContent:
-    """Build the page of ``?account=`` over ``channel``; without one that of the account's decision."""
+    """Build the page of ``?account=`` over ``channel`` for ``purpose``; without one that of the account's decision."""
     account_id = query.get("account", "")
     if not account_id.strip():
         return BestHoursContent(
@@ -72,12 +74,19 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> BestHoursC
     if not set(_FACTORS) <= set(factors):
         answer = page.text("What serves now chooses no channel and hour.")
         return BestHoursContent("best_hours", question, answer, **extras)
-    channel = _channel(case, query)
-    hours = _Hours(page, case, channel, ahead(portfolio, case, channel, portfolio.present(page.made_at)))
-    links = {one: page.url("best_hours", {"account": account_id, "channel": one}) for one in factors["channel"]}
+    channel, purpose = _channel(case, query), _purpose(case, query)
+    week = ahead(portfolio, case, channel, portfolio.present(page.made_at), purpose)
+    hours = _Hours(page, case, channel, week, purpose)
+    kept = {"account": account_id, "channel": channel, "purpose": purpose}
+
+    def choices(name: str, levels: Iterable[str]) -> list[tuple[str, str, bool]]:
+        links = [(one, page.url("best_hours", kept | {name: one})) for one in levels]
+        return [(link, page.label(one), one == kept[name]) for one, link in links]
+
     extras |= {
-        "query": {"account": account_id, "channel": channel},
-        "channels": [(links[one], page.label(one), one == channel) for one in links],
+        "query": kept,
+        "channels": choices("channel", map(str, factors["channel"])),
+        "purposes": choices("purpose", PURPOSES),
         "best": hours.best(),
         "holidays": hours.holidays(),
         "notices": hours.notices(),
@@ -88,7 +97,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> BestHoursC
     )  # fmt: skip
 
 
-def ahead(portfolio: Portfolio, case: AccountCase, channel: str, as_of: datetime) -> WeekAhead:
+def ahead(portfolio: Portfolio, case: AccountCase, channel: str, as_of: datetime, purpose: str = _USUAL) -> WeekAhead:
     """The week of an account on its facts of today, judged as ``/v1/best-hours`` judges it.
 
     The history of the portfolio and what the decision log knows of the debtor both count.
@@ -99,7 +108,7 @@ def ahead(portfolio: Portfolio, case: AccountCase, channel: str, as_of: datetime
     budget = None if served.offers is None else served.offers.budget(as_of)
     facts = own.iloc[[0]].assign(account_id=case.account_id)
     known, standing = known_account(portfolio, facts, portfolio.contacts_of(own), as_of, case.packs, offers=budget)
-    decider = served.decider
+    decider = served.decider_for(purpose)
     if served.offers is not None:
         decider = decider.with_offers(RequestOffers(served.offers, [], standing, as_of).desk())
     return week_ahead(decider, channel=channel, **known)
@@ -120,6 +129,14 @@ def _channel(case: AccountCase, query: Mapping[str, str]) -> str:
     return str(next(iter(ranked), levels[0]))
 
 
+def _purpose(case: AccountCase, query: Mapping[str, str]) -> str:
+    """What the contact is asked about for: one of the purposes, else that of the account's decision."""
+    asked = query.get("purpose", "").strip()
+    if asked and asked not in PURPOSES:
+        raise HTTPException(422, f"purpose={asked!r} is no purpose of a contact.")
+    return asked or case.purpose
+
+
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
@@ -127,8 +144,8 @@ def _capital(text: str) -> str:
 class _Hours:
     """A week in words, as picture and as table."""
 
-    def __init__(self, page: Page, case: AccountCase, channel: str, week: WeekAhead) -> None:
-        self._page, self._case, self._week = page, case, week
+    def __init__(self, page: Page, case: AccountCase, channel: str, week: WeekAhead, purpose: str) -> None:
+        self._page, self._case, self._week, self._purpose = page, case, week, purpose
         self._channel = page.label(channel)
         self._hours = week.hours
         self._values = Values(page, case)
@@ -212,6 +229,13 @@ class _Hours:
             told.append(page.text("No contact history is configured, so contact limits count as reached."))
         if self._week.policy != "model":
             told.append(page.text("The general rule answered: nothing has been learnt yet, so hours have no value."))
+        elif self._purpose != _USUAL:
+            told.append(
+                page.text(
+                    "Which hours are open follows the rules of this purpose; how good they are is what the strategy in "
+                    "use expects of collection, since it learnt from that."
+                )
+            )
         open_hours = self._hours[self._hours["legal"]].sort_values("expected_reward", ascending=False)
         if len(open_hours) > 1 and open_hours["lo"].iloc[0] <= open_hours["expected_reward"].iloc[-1]:
             told.append(

@@ -75,6 +75,15 @@ class Series:
     colour: str
 
 
+def _fitting(name: str, room: float, *, strong: bool = False) -> str:
+    """A name that does not run into what stands beside it: its middle goes, since names often differ at their ends."""
+    most = max(5, math.floor(room / (6.8 if strong else 6.2)))
+    if len(name) <= most:
+        return name
+    head = 2 * most // 5
+    return f"{name[:head].rstrip()}\N{HORIZONTAL ELLIPSIS}{name[len(name) - (most - head - 1) :].lstrip()}"
+
+
 def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
     """Round numbers that span an interval."""
     if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
@@ -112,21 +121,23 @@ def dots(rows: Sequence[Dot], width: int, *, zero: str = "", ticks: Sequence[tup
     def x(value: float) -> float:
         return left + (min(max(value, low), high) - low) / (high - low) * (right - left)
 
+    middles = [top + height * number + (height - 12 if narrow else height / 2) for number in range(len(rows))]
+    # names stand above their rows where there is little room: lines down the whole picture would cross them out
+    spans = [(y - 9, y + 9) for y in middles] if narrow else [(top - 4, made.height - (18 if ticks else 2))]
     for position, text in ticks:
-        made.line(x(position), top - 4, x(position), made.height - 18, "line")
+        for upper, lower in spans:
+            made.line(x(position), upper, x(position), lower, "line")
         made.text(x(position), made.height - 4, text, "soft", anchor=_edge(x(position), left, right), size=11.5)
     if zero:
-        made.line(x(0.0), top - 6, x(0.0), made.height - (18 if ticks else 2), "ink", width=1.2)
+        for upper, lower in spans:
+            made.line(x(0.0), upper, x(0.0), lower, "ink", width=1.2)
         made.text(x(0.0), 12, zero, "soft", anchor=_edge(x(0.0), left, right), size=11.5)
-    for number, row in enumerate(rows):
-        y = top + height * number + (height - 12 if narrow else height / 2)
+    for row, y in zip(rows, middles, strict=True):
         colour = _TONES[row.direction]
-        if narrow:
-            made.text(0, y - 16, row.name, strong=row.marked)
-            made.text(width, y - 16, row.text, colour, anchor="end", strong=True)
-        else:
-            made.text(0, y + 4, row.name, strong=row.marked)
-            made.text(width, y + 4, row.text, colour, anchor="end", strong=True)
+        room = width - 7.4 * len(row.text) - 12 if narrow else left - 8
+        beside = y - 16 if narrow else y + 4
+        made.text(0, beside, _fitting(row.name, room, strong=row.marked), strong=row.marked)
+        made.text(width, beside, row.text, colour, anchor="end", strong=True)
         if math.isfinite(row.low) and math.isfinite(row.high):
             made.line(x(row.low), y, x(row.high), y, colour, width=3)
             made.line(x(row.low), y - 4, x(row.low), y + 4, colour, width=1.5)
@@ -160,12 +171,10 @@ def hbars(rows: Sequence[Bar], width: int, *, zero_centred: bool = False) -> Dra
         middle = y + (height - 10 if narrow else height / 2)
         thick = 10.0 if narrow else 14.0
         end = start + row.value * scale
-        if narrow:
-            made.text(0, middle - 11, row.name)
-            made.text(width, middle - 11, row.text, anchor="end", strong=True)
-        else:
-            made.text(0, middle + 4, row.name)
-            made.text(width, middle + 4, row.text, anchor="end", strong=True)
+        room = width - 7.4 * len(row.text) - 12 if narrow else left - 8
+        beside = middle - 11 if narrow else middle + 4
+        made.text(0, beside, _fitting(row.name, room))
+        made.text(width, beside, row.text, anchor="end", strong=True)
         made.rect(min(start, end), middle - thick / 2, abs(end - start), thick, row.tone)
         if row.low is not None and row.high is not None and math.isfinite(row.high - row.low):
             made.line(start + row.low * scale, middle, start + row.high * scale, middle, "ink", width=1.4)
@@ -274,7 +283,7 @@ def scatter(
         made.text(x(at), made.height - 5, text, "soft", anchor=_edge(x(at), left, right), size=11.5)
     for number, (name, points) in enumerate(rows):
         middle = 8 + height * number + (height - 16 if narrow else height / 2)
-        made.text(0, middle - 18 if narrow else middle + 4, name)
+        made.text(0, middle - 18 if narrow else middle + 4, _fitting(name, width - 4 if narrow else left - 8))
         stacks: dict[int, int] = {}
         for at, rank, title in points:
             column = round(x(at) / 3.2)

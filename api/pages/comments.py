@@ -14,7 +14,7 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.appended_lines import append_line
+from api.pages.appended_lines import append_line, read_lines
 from api.pages.content import Cell, Column, Section, Table
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page, PageDep, PortfolioDep, SessionsDep
@@ -90,11 +90,7 @@ class Comments:
 
     def of(self, account_id: str) -> list[Comment]:
         """Comments on an account, newest first."""
-        if self._path is None or not self._path.is_file():
-            return []
-        needle = json.dumps(account_id, ensure_ascii=False)
-        with self._path.open(encoding="utf-8") as file:
-            known = [Comment(**json.loads(line)) for line in file if needle in line]
+        known = read_lines(self._path, Comment, holding=json.dumps(account_id, ensure_ascii=False))
         return [one for one in reversed(known) if one.account_id == account_id]
 
 

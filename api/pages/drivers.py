@@ -17,7 +17,7 @@ from api.pages.moved import moved_sections
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.section_pages import add_page
-from api.pages.shown import Kind, Shown
+from api.pages.shown import Estimate, Kind, Shown
 from recommender.explanation import GlobalExplanation
 
 __all__ = ["build", "concept_names", "router"]
@@ -139,13 +139,22 @@ def _answer(page: Page, part: pd.DataFrame, kind: Kind) -> str:
     first = part.iloc[0]
     size = page.formats.estimate(kind, first["mean_abs"], first["lo"], first["hi"], difference=False)
     others = [names.get(group, page.label(group)).lower() for group in part["group"].iloc[1:3]]
+    told = {
+        "first": names.get(first["group"], page.label(first["group"])),
+        "size": size.value.text.lstrip("+"),
+        "others": page.text("{a} and {b}", a=others[0], b=others[1]) if len(others) > 1 else "–",
+    }
+    if first["lo"] == first["hi"]:  # every account was measured: nothing is left to chance
+        return page.text("{first} moves the expected result most, {size} on average; then {others}.", **told)
     return page.text(
         "{first} moves the expected result most, {size} on average (95% CI {interval}); then {others}.",
-        first=names.get(first["group"], page.label(first["group"])),
-        size=size.value.text.lstrip("+"),
-        interval=size.interval,
-        others=page.text("{a} and {b}", a=others[0], b=others[1]) if len(others) > 1 else "–",
-    )
+        interval=size.interval, **told,
+    )  # fmt: skip
+
+
+def _interval(size: Estimate, low: float, high: float) -> Cell:
+    """The interval of what was measured on a sample; of all accounts there is none."""
+    return Cell("–", "") if low == high else Cell.interval(size)
 
 
 def _concepts(page: Page, part: pd.DataFrame, explanation: GlobalExplanation, kind: Kind) -> Section:
@@ -161,7 +170,7 @@ def _concepts(page: Page, part: pd.DataFrame, explanation: GlobalExplanation, ki
             if row.rank_lo != row.rank_hi
             else Cell.of(page.formats.count(row.rank))
         )
-        cells.append([Cell(name, row.group), _size(size.value), Cell.interval(size), ranks])
+        cells.append([Cell(name, row.group), _size(size.value), _interval(size, row.lo, row.hi), ranks])
     columns = [
         Column("group", page.text("Group of facts"), number=False),
         Column("mean_absolute_effect", page.text("Mean size of the effect"), unit=page.text("units of reward")),
@@ -212,7 +221,7 @@ def _facts(page: Page, explanation: GlobalExplanation, kind: Kind, dimension: st
             Cell(page.label(row.feature), row.feature),
             Cell(concept_names(page).get(str(row.group), page.label(row.group)), row.group),
             _size(page.formats.value(kind, row.mean_abs)),
-            Cell.interval(page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False)),
+            _interval(page.formats.estimate(kind, row.mean_abs, row.lo, row.hi, difference=False), row.lo, row.hi),
         ]
         for row in ordered.head(_TABLE_FEATURES).itertuples(index=False)
     ]

@@ -9,7 +9,9 @@ from api.pages.language import is_language
 from api.pages.rendering import page_of
 from api.service.request_log import request_id_of
 
-__all__ = ["error_page", "to_login"]
+__all__ = ["being_made", "error_page", "to_login"]
+
+_COME_BACK_SECONDS = 20
 
 _API = ("/v1", "/health", "/metrics", "/docs", "/redoc", "/openapi.json")
 
@@ -19,7 +21,17 @@ def error_page(request: Request, status: int, _detail: str) -> Response | None:
     if request.url.path.startswith(_API) or "text/html" not in request.headers.get("accept", ""):
         return None
     # the detail is English, and may name what no reader is to know, such as a folder of the server: it is in the log
-    return page_of(request).render("error.html", status, status=status, request_id=request_id_of(request.scope))
+    return page_of(request).render(
+        "error.html", status, status=status, request_id=request_id_of(request.scope), again=""
+    )
+
+
+def being_made(request: Request, _error: Exception) -> Response:
+    """Tell a reader that the figures of a long log are read for the first time, and when to look again."""
+    again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    told = page_of(request).render("error.html", 503, status=503, request_id="", again=again)
+    told.headers["Retry-After"] = str(_COME_BACK_SECONDS)
+    return told
 
 
 def to_login(request: Request, _error: Exception) -> Response:

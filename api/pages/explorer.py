@@ -27,6 +27,7 @@ _SHOWN = 12
 _DIMENSIONS = ("segment", "stage", "product")
 _SURE_ALIKE = 0.95
 _FEW_TRIES = 5.0
+_NEARLY_ALL = 0.995
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,9 @@ def _answer(chosen: _Chosen) -> str:
         country=chosen.country, segment=chosen.segment, action=chosen.action(first),
         value=value.value, interval=value.interval,
     )  # fmt: skip
+    share = first["n_accounts"] / first["n_sampled"]
+    if share < _NEARLY_ALL:
+        answer += " " + page.text("The rules leave it open for {share} of them.", share=page.formats.percent(share, 0))
     others = chosen.cells.loc[chosen.cells["channel"] != first["channel"]]
     if len(others) and _is_compared(others.iloc[0]):
         answer += " " + _contrast_in_words(chosen, first, others.iloc[0])
@@ -267,7 +271,10 @@ def _grid(chosen: _Chosen, column: str, key: str, heading: str, finding: str) ->
         heading,
         finding,
         table=Table(key, heading, columns, cells, stacked=False),
-        reading=page.text("Empty: the rules leave it open to nobody of the segment. The best cell is framed.")
+        reading=page.text(
+            "Empty: the rules leave it open to nobody of the segment. The best cell is framed. A cell is the mean over "
+            "those it is open to, which may be others in each; channels are compared account by account below."
+        )
         + (" " + page.text("Values in %.") if chosen.kind == "rate" else ""),
         template="heat.html",
         extra={"heads": names, "rows": rows, "corner": page.text("Channel"), "unit": unit},

@@ -11,7 +11,7 @@ import pandas as pd
 
 from api.pages.page_data import Portfolio
 from api.service.forecasting import as_known
-from recommender.intake import EVENT_DAYS
+from recommender.intake import EVENT_DAYS, with_states
 from recommender.store.decision_log import REACH, OfferBudget, Standing
 
 __all__ = ["known_account", "stated_facts"]
@@ -54,6 +54,13 @@ def known_account(
     (dict, Standing)
         As :func:`api.service.forecasting.as_known` gives them.
     """
+    payments = portfolio.payments_of(str(facts["account_id"].iloc[0]))
+    if payments is not None:
+        if made is not None:
+            payments = payments.loc[
+                pd.to_datetime(payments["paid_at"], utc=True, errors="coerce", format="mixed") < as_of
+            ]
+        facts, _ = with_states(facts, payments=payments, as_of=as_of)
     row = {**_plain(facts)[0], "contacts_known": contacts is not None}
     row |= {name: row.get(name) for name in ("debtor_id", *_OF_EVENTS)}
     account, debtor = row["account_id"], row["debtor_id"] or row["account_id"]

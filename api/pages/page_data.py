@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 import structlog
 from numpy.typing import NDArray
 
-from api.pages.aggregates import Aggregates
+from api.pages.aggregates import Aggregates, BeingMade
 from api.pages.log_pieces import newest_first
 from api.pages.log_summary import FACTS, summarised
 from api.pages.portfolio_files import PortfolioFiles
@@ -26,6 +27,7 @@ from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
     LoggedDecision,
+    OutcomeRecord,
     agreed_accounts,
     decisions,
     stopped_ids,
@@ -40,6 +42,7 @@ _FRESH_SECONDS = 30.0
 _FRESH_DAYS = 2
 _FORMAT = 2
 _EVENTS = sa.table("contact_events")
+_OUTCOMES = sa.table("outcomes", sa.column("decision_id"), sa.column("outcome"))
 
 
 class Portfolio(PortfolioFiles):
@@ -51,12 +54,15 @@ class Portfolio(PortfolioFiles):
     ----------
     settings : Settings
     serving : Serving
+    patience : float or None
+        Seconds that a reader waits for what is made of a long log for the first time; None = until it is there.
     """
 
-    def __init__(self, settings: Settings, serving: Serving) -> None:
+    def __init__(self, settings: Settings, serving: Serving, patience: float | None = None) -> None:
         super().__init__(settings)
+        self._patience = patience
         self._serving = serving
-        self._aggregates = Aggregates(self.kept_in("tables"))
+        self._aggregates = Aggregates(self.kept_in("tables"), patience)
         self._decision_log: DecisionLog | None = None
 
     def close(self) -> None:
@@ -108,6 +114,22 @@ class Portfolio(PortfolioFiles):
         with self.log.engine.connect() as connection:
             return [row.decision_id for row in connection.execute(query)]
 
+    def outcomes_of(self, account_id: str, words: Sequence[str]) -> list[OutcomeRecord]:
+        """Outcomes of an account that are of some words and stand, oldest first."""
+        if self.log is None:
+            return []
+        query = (  # a join, not "in (select ...)": that would look through the outcomes of everybody
+            sa.select(decisions.c.decision_id)
+            .join(_OUTCOMES, _OUTCOMES.c.decision_id == decisions.c.decision_id)
+            .where(decisions.c.account_id == account_id, _OUTCOMES.c.outcome.in_([*words]))
+            .distinct()
+        )
+        with self.log.engine.connect() as connection:
+            ids = [row.decision_id for row in connection.execute(query)]
+        logged = [one for one in map(self.decision, ids) if one is not None]
+        heard = [one for some in logged for one in some.outcomes if one.outcome in words]
+        return sorted(heard, key=lambda one: one.occurred_at)
+
     def window(self) -> tuple[datetime, datetime] | None:
         """First and last decision of the log."""
         log = self.log
@@ -144,7 +166,8 @@ class Portfolio(PortfolioFiles):
 
         rules = self.segments().digest
         key = json.dumps([_FORMAT, stamp, rules, settings.holdout_experiment, settings.holdout_share, costs])
-        return self.aggregate("log", key, read)
+        # a newer file of accounts is read beside the requests, as more decisions are; other rules make other figures
+        return self.aggregate("log", key, read, lambda old, new: _but_for_the_file(old) == _but_for_the_file(new))
 
     def of_summary(self, name: str, key: str, make: Callable[[dict[str, Any]], Any]) -> dict[str, Any] | None:
         """What was made from the summary, kept until there is a newer one.
@@ -158,8 +181,19 @@ class Portfolio(PortfolioFiles):
         summary = self.summary()
         if summary is None:
             return None
-        with self._lock_of(name):
+        with self._one_at_a_time(name):
             return self._aggregates.of(name, json.dumps([key, summary["version"]]), "[]", lambda: make(summary))
+
+    @contextmanager
+    def _one_at_a_time(self, name: str) -> Iterator[None]:
+        """Nobody queues for longer than it has patience."""
+        lock = self._lock_of(name)
+        if not lock.acquire(timeout=-1.0 if self._patience is None else self._patience):
+            raise BeingMade(name)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def stopped(self) -> frozenset[str]:
         """Accounts and debtors that a person stopped all contact with."""
@@ -179,7 +213,13 @@ class Portfolio(PortfolioFiles):
         agreed: frozenset[str] = self.kept("agreed", key, lambda: frozenset(agreed_accounts(log, datetime.now(UTC))))
         return agreed
 
-    def aggregate(self, name: str, key: str, make: Callable[[], dict[str, Any] | None]) -> dict[str, Any] | None:
+    def aggregate(
+        self,
+        name: str,
+        key: str,
+        make: Callable[[], dict[str, Any] | None],
+        outlives: Callable[[str, str], bool] = str.__eq__,
+    ) -> dict[str, Any] | None:
         """What was made from the log (frames and plain values), found again after a restart.
 
         Where it takes long to make, the one of before is given while a newer one is made; see :class:`Aggregates`.
@@ -190,9 +230,11 @@ class Portfolio(PortfolioFiles):
         key : str
             What it depends on besides the log.
         make : callable
+        outlives : callable
+            Whether what was made for a key may be shown for another one while that is made.
         """
-        with self._lock_of(name):
-            return self._aggregates.of(name, key, self.log_size(), make)
+        with self._one_at_a_time(name):
+            return self._aggregates.of(name, key, self.log_size(), make, outlives)
 
     def figures_as_of(self) -> datetime | None:
         """When the oldest of the shown aggregates was made, where newer ones are on their way."""
@@ -277,6 +319,12 @@ class Portfolio(PortfolioFiles):
 
         version: int | None = self.kept("challenger", round(time.monotonic() / _FRESH_SECONDS), ask)
         return version
+
+
+def _but_for_the_file(key: str) -> Any:
+    """A key of the summary without when the accounts were written."""
+    told = json.loads(key)
+    return told[:1] + told[2:] if isinstance(told, list) else told
 
 
 def _n_events(log: DecisionLog) -> int:

@@ -216,13 +216,13 @@ class PlanDesk:
         if request.upload is None and request.source:
             accounts = work / "accounts.parquet"
             write_accounts_of(folder / "accounts.parquet", request.source, accounts)
-        contacts = folder / "contacts.parquet"
+        contacts, payments = folder / "contacts.parquet", folder / "payments.parquet"
         inputs = PlanInputs.prepare(
             work / "inputs",
             accounts=accounts,
             contacts=contacts if contacts.is_file() and not request.no_contacts_yet else None,
             outcomes=None,
-            payments=None,
+            payments=payments if payments.is_file() and request.upload is None else None,
             as_of=request.as_of,
             chunk_rows=_CHUNK_ROWS,
             other_accounts=True,

@@ -5,24 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import structlog
 from starlette.exceptions import HTTPException
 
 from api.pages.account_facts import account_facts, sampled_accounts
 from api.pages.aggregates import KeptTables
+from api.pages.ordered_file import write_ordered
 from recommender.deciding import Segments, default_segments
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.rules import house_packs, under_house
 from recommender.settings import Settings
 from recommender.store.files import read_frame
@@ -31,8 +30,14 @@ __all__ = ["PortfolioFiles"]
 
 _log = structlog.get_logger(__name__)
 
+_OF_PAYMENTS = ("account_id", "paid_at", "amount_minor")
+#: What each stored report holds at least.
+_HOLDS: dict[str, dict[str, type]] = {
+    "evaluation": {"policy_version": str, "log": dict, "policies": list},
+    "drivers": {"policy_version": str, "explanation": dict},
+    "rule_costs": {"policy_version": str, "rules": list},
+}
 _LARGE_FILE = 8 * 2**20
-_ROWS_TOGETHER = 20_000
 
 
 class PortfolioFiles:
@@ -42,7 +47,8 @@ class PortfolioFiles:
     ----------
     settings : Settings
         ``portfolio_path`` is a folder with any of: ``accounts.parquet`` (as the verb ``score`` takes them),
-        ``contacts.parquet`` (past contacts, as ``score --contacts``), ``segments.toml``, ``evaluation.json``,
+        ``contacts.parquet`` (past contacts, as ``score --contacts``), ``payments.parquet`` (``account_id``,
+        ``paid_at``, ``amount_minor``, as ``score --payments``), ``segments.toml``, ``evaluation.json``,
         ``drivers.json``, ``rule_costs.json``, ``costs.json``.
     """
 
@@ -73,6 +79,16 @@ class PortfolioFiles:
             return None
         owner = "debtor_id" if "debtor_id" in names and "debtor_id" in facts.columns else "account_id"
         return self._rows_of("contacts.parquet", owner, facts[owner].iloc[0])
+
+    def payments_of(self, account_id: str) -> pd.DataFrame | None:
+        """Payments of an account; None where the portfolio has no table of payments."""
+        names = self.columns("payments.parquet")
+        if names is None:
+            return None
+        if lacking := [one for one in _OF_PAYMENTS if one not in names]:
+            _log.error("portfolio file lacks columns", file="payments.parquet", columns=lacking)
+            raise HTTPException(503, "payments.parquet of the portfolio cannot be read.")
+        return self._rows_of("payments.parquet", "account_id", account_id)
 
     def some_accounts(self, n: int) -> pd.DataFrame | None:
         """At most ``n`` accounts to compare one with, always the same of a file."""
@@ -157,7 +173,7 @@ class PortfolioFiles:
         place = folder / f"{path.stem}-{column}-{path.stat().st_mtime_ns}.parquet"
         with self._lock_of(f"ordered {path.name}"):
             if not place.is_file():
-                _read_or_unavailable(path, lambda one: _write_ordered(one, column, place))
+                _read_or_unavailable(path, lambda one: write_ordered(one, column, place))
                 for old in folder.glob(f"{path.stem}-{column}-*.parquet"):
                     if old != place:
                         old.unlink(missing_ok=True)
@@ -174,7 +190,7 @@ class PortfolioFiles:
 
     def document(self, name: str) -> dict[str, Any] | None:
         """A stored JSON report, e.g. ``evaluation``, ``drivers`` or ``rule_costs``; None where there is none."""
-        return self._file(f"{name}.json", lambda path: json.loads(path.read_text(encoding="utf-8")))  # type: ignore[no-any-return]
+        return self._file(f"{name}.json", lambda path: _document(name, path))  # type: ignore[no-any-return]
 
     def stamp(self, name: str) -> int:
         """When a file of the folder was last written; 0 where there is none."""
@@ -242,23 +258,34 @@ class PortfolioFiles:
         return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
 
 
-def _write_ordered(path: Path, column: str, place: Path) -> None:
-    """Write the rows of a file in the order of a column; whole or not at all."""
-    table = pq.read_table(path)
-    kind = table.schema.field(column).type
-    if pa.types.is_dictionary(kind):
-        table = table.set_column(table.schema.get_field_index(column), column, table[column].cast(kind.value_type))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, fresh = tempfile.mkstemp(suffix=".new", dir=place.parent)
-    os.close(handle)
-    pq.write_table(table.take(pc.sort_indices(table[column])), fresh, row_group_size=_ROWS_TOGETHER)
-    Path(fresh).replace(place)
+def _document(name: str, path: Path) -> dict[str, Any]:
+    """A report that was stored; one that lacks what its page is made of is damaged, or of another version."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    held = _HOLDS.get(name, {})
+    if not isinstance(told, dict) or not all(isinstance(told.get(one), kind) for one, kind in held.items()):
+        raise InvalidInput(
+            f"{path.name} holds no such report.", column=", ".join(held) or name,
+            mend="Write it anew (pipelines.pages_reports).",
+        )  # fmt: skip
+    if name == "costs":
+        told = {currency: {channel: float(cost) for channel, cost in own.items()} for currency, own in _by(told)}
+    return told
+
+
+def _by(told: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Costs of each currency."""
+    for currency, own in told.items():
+        if not isinstance(own, dict):
+            raise InvalidInput.in_column(
+                "costs", "must be channel -> cost of each currency", values=[own], mend='Write {"COP": {"sms": 80}}.'
+            )
+        yield currency, own
 
 
 def _read_or_unavailable(path: Path, read: Callable[[Path], Any]) -> Any:
     """Content of a file; one that is damaged makes its page unavailable, and says why to the log alone."""
     try:
         return read(path)
-    except (RecommenderError, OSError, ValueError) as error:
+    except (RecommenderError, OSError, ValueError, TypeError) as error:
         _log.error("portfolio file cannot be read", file=path.name, error=type(error).__name__, detail=str(error))
         raise HTTPException(503, f"{path.name} of the portfolio cannot be read.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -250,9 +251,18 @@ def _wished(request: Request) -> str:
     if is_language(first):
         return first
     tags = {tag.lower(): tag for tag in language_tags()}
-    wished = [one.split(";")[0].strip().lower() for one in request.headers.get("accept-language", "").split(",")]
-    known = (tags.get(one) or tags.get(one[:2]) for one in wished)
+    known = (tags.get(one) or tags.get(one.partition("-")[0]) for one in _by_weight(request))
     return next((tag for tag in known if tag is not None), "es")
+
+
+def _by_weight(request: Request) -> list[str]:
+    """Languages that the browser asks for, the most wanted first; what is weighed with 0 or nonsense is not wanted."""
+    wished = []
+    for one in request.headers.get("accept-language", "").split(","):
+        tag, _, weight = (part.strip().lower() for part in one.partition(";"))
+        told = re.fullmatch(r"q\s*=\s*([01](?:\.\d{0,3})?)", weight) if weight else None
+        wished.append((tag, 1.0 if not weight else float(told[1]) if told else 0.0))
+    return [tag for tag, weight in sorted(wished, key=lambda one: -one[1]) if weight > 0]
 
 
 def _portfolio(request: Request) -> Portfolio:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from api.pages.appended_lines import append_line
+from api.pages.appended_lines import append_line, read_lines
 
 __all__ = ["Review", "Reviews"]
 
@@ -62,10 +61,7 @@ class Reviews:
 
     def all(self) -> list[Review]:
         """Every answer, oldest first."""
-        if self._path is None or not self._path.is_file():
-            return []
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        return [Review(**json.loads(line)) for line in lines if line.strip()]
+        return read_lines(self._path, Review)
 
     def latest(self) -> dict[str, Review]:
         """The last answer to each decision; one that was taken back is none."""

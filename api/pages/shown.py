@@ -267,7 +267,9 @@ class Formats:
         scale = {"rate": 100.0, "points": 100.0, "per_thousand": 1_000.0}.get(kind, 1.0)
         half = scale * (high - low) / 2.0
         most = 4 if kind == "number" else 2
-        fitting = 1 if half <= 0 else min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
+        if half <= 0:  # nothing is uncertain: as many as the value itself needs
+            return _telling(low, scale, 1)
+        fitting = min(most, max(0 if half >= 10 else 1, math.ceil(-math.log10(half)) + 1))
         if not difference:
             return fitting
         # an end of a difference that is not zero must not read as zero: it says on which side of zero the interval lies

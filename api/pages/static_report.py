@@ -6,10 +6,13 @@ import argparse
 import json
 import os
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from api.pages import approvals, drivers, explorer, model_card, policy_value, results, rule_costs
+from api.pages.content import Content
+from api.pages.exports import sheet_of, to_xlsx
 from api.pages.language import language_tags
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
@@ -18,12 +21,12 @@ from recommender import __version__
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
 
-__all__ = ["main", "report"]
+__all__ = ["main", "report", "write_tables"]
 
 _PAGES = (results, policy_value, explorer, drivers, rule_costs, approvals, model_card)
 _STYLE = Path(__file__).parent / "static" / "pages.css"
 
-FILTERS = ("since", "until", "stage", "product", "country")
+FILTERS = ("since", "until", "stage", "product", "country", "segment")
 
 
 def report(portfolio: Portfolio, settings: Settings, language: str, query: Mapping[str, str] | None = None) -> str:
@@ -35,12 +38,10 @@ def report(portfolio: Portfolio, settings: Settings, language: str, query: Mappi
     settings : Settings
     language : str
     query : mapping of str to str, optional
-        ``since``, ``until``, ``stage``, ``product``, ``country``, as in the address of a page; each page takes those
-        that it knows.
+        ``since``, ``until``, ``stage``, ``product``, ``country``, ``segment``, as in the address of a page; each page
+        takes those that it knows.
     """
-    page = Page(language, settings)
-    asked = dict(query or {})
-    contents = [module.build(page, portfolio, asked) for module in _PAGES]
+    page, contents = _built(portfolio, settings, language, query)
     window = portfolio.window()
     facts = [
         (page.text("Policy"), portfolio.policy_version),
@@ -57,12 +58,34 @@ def report(portfolio: Portfolio, settings: Settings, language: str, query: Mappi
     return page.markup("report.html", contents=contents, style=_STYLE.read_text(encoding="utf-8"), facts=facts)
 
 
+def write_tables(
+    out: Path, portfolio: Portfolio, settings: Settings, language: str, query: Mapping[str, str] | None = None
+) -> None:
+    """Write every table of the report as a workbook, ``<page>-<table>.xlsx``, into one ZIP file."""
+    page, contents = _built(portfolio, settings, language, query)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for content in contents:
+            for section in content.sections:
+                if (table := section.table) is not None:
+                    written = b"".join(to_xlsx(sheet_of(page, table), table.caption))
+                    archive.writestr(f"{content.name}-{table.key}.xlsx", written)
+
+
+def _built(
+    portfolio: Portfolio, settings: Settings, language: str, query: Mapping[str, str] | None
+) -> tuple[Page, list[Content]]:
+    """What the report holds, a part a page."""
+    page, asked = Page(language, settings), dict(query or {})
+    return page, [module.build(page, portfolio, asked) for module in _PAGES]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the report."""
     parser = argparse.ArgumentParser(prog="python -m api.pages.static_report", description=report.__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--language", choices=language_tags(), default="es")
     parser.add_argument("--site", type=Path)
+    parser.add_argument("--tables", type=Path)
     for name in FILTERS:
         parser.add_argument(f"--{name}", default="")
     given = parser.parse_args(arguments)
@@ -76,6 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
         query = {name: site for name in FILTERS if (site := getattr(given, name))}
         try:
             given.out.write_text(report(portfolio, settings, given.language, query), encoding="utf-8")
+            if given.tables is not None:
+                write_tables(given.tables, portfolio, settings, given.language, query)
         finally:
             portfolio.close()
             serving.close()

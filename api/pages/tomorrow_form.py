@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -14,8 +14,9 @@ import pandas as pd
 from api.pages.number_input import read_number
 from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
-from recommender.currencies import minor_digits
+from recommender.currencies import is_currency, minor_digits
 from recommender.errors import InvalidInput
+from recommender.local_time import is_timezone
 from recommender.planning import CapacityOrder, capacity_of, read_capacity
 
 __all__ = [
@@ -108,8 +109,10 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
             return read_capacity(folder / name)
     there = portfolio.columns("accounts.parquet") or []
     accounts = portfolio.accounts_by(*(name for name in ("country", "currency", "timezone") if name in there))
-    mine = pd.DataFrame({"n": []}) if accounts is None else accounts.loc[accounts["country"] == country]
-    currency = _most(mine, "currency", "COP")
+    mine = pd.DataFrame({"n": []})
+    if accounts is not None and "country" in accounts.columns:
+        mine = accounts.loc[accounts["country"] == country]
+    currency = _most(mine, "currency", "COP", is_currency)
     n, scale = int(mine["n"].sum()), 10.0 ** -minor_digits(currency)
     costs = (portfolio.document("costs") or {}).get(currency, {})
     channels = [str(level) for level in portfolio.served.strategy.actions_.factors.get("channel", ())]
@@ -133,7 +136,7 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
         arms |= {"experiment": settings.holdout_experiment, "usual": settings.holdout_share}
     return CapacityOrder.model_validate(
         {
-            "timezone": _most(mine, "timezone", "America/Bogota"),
+            "timezone": _most(mine, "timezone", "America/Bogota", is_timezone),
             "currency": currency,
             "queue": queues,
             "worth": {} if amounts else {"column": "balance_minor", "share": 0.05},
@@ -142,11 +145,12 @@ def default_capacity(portfolio: Portfolio, country: str) -> CapacityOrder:
     )
 
 
-def _most(frame: pd.DataFrame, column: str, otherwise: str) -> str:
-    """The value that most accounts have, of several the first."""
-    if column not in frame or frame[column].isna().all():
+def _most(frame: pd.DataFrame, column: str, otherwise: str, is_one: Callable[[str], bool]) -> str:
+    """The value that most accounts have of those that are one, of several the first."""
+    if column not in frame:
         return otherwise
-    return str(frame.groupby(column, sort=True)["n"].sum().idxmax())
+    known = frame.loc[frame[column].map(lambda value: isinstance(value, str) and is_one(value))]
+    return otherwise if known.empty else str(known.groupby(column, sort=True, observed=True)["n"].sum().idxmax())
 
 
 def form_of(page: Page, portfolio: Portfolio, capacity: CapacityOrder, source: str, day: str) -> Form:

@@ -324,6 +324,8 @@ def _read(page: Page, rule: TracedRule) -> str:
         several = content if isinstance(content, list) else str(content).replace("|", ";").split(";")
         if isinstance(content, float):
             several = [page.wording.number(content, 0)]
+        if name == "language":  # a code of ISO 639
+            several = [str(page.locale.languages.get(str(content).split("-")[0], content))]
         label = "" if name in ("timezone", "consented_channels", "flags") else f"{page.wording.label(name)}: "
         shown.append(
             label + ", ".join(str(one) if name == "timezone" else page.wording.label(str(one)) for one in several)

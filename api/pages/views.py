@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from fastapi import APIRouter, Form
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from api.pages.appended_lines import append_line
+from api.pages.appended_lines import append_line, read_lines
 from api.pages.language import is_language
 from api.pages.rendering import PageDep, PortfolioDep, SessionsDep
 
@@ -51,10 +50,7 @@ class Views:
 
     def of(self, manager: str) -> list[View]:
         """Views of a manager, by name."""
-        if self._path is None or not self._path.is_file():
-            return []
-        views = [View(**json.loads(one)) for one in self._path.read_text(encoding="utf-8").splitlines() if one.strip()]
-        last = {one.name: one for one in views if one.by == manager}
+        last = {one.name: one for one in read_lines(self._path, View) if one.by == manager}
         return sorted((one for one in last.values() if one.path), key=lambda one: one.name)
 
 

@@ -26,6 +26,8 @@ _SAYABLE: dict[str, str] = {
 """Concept -> what may be said of it; a concept that is not here is not mentioned."""
 
 _MOST = 2
+#: How we chose to put it is nothing to tell a debtor: "call, 12:00, firm" is a threat.
+_OURS = ("tone", "message_kind")
 
 
 def debtor_justification(contrast: ActionDifference, language: str | None = None) -> list[str]:
@@ -50,7 +52,9 @@ def debtor_justification(contrast: ActionDifference, language: str | None = None
         sentences = [words.text("We are not contacting you at the moment.")]
     else:
         sentences = [
-            words.text("We contact you in this way: {action}.", action=action_text(words, actions, contrast.a))
+            words.text(
+                "We contact you in this way: {action}.", action=action_text(words, actions, contrast.a, without=_OURS)
+            )
         ]
     table = contrast.by_group
     rows = contrast.by_feature

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -186,13 +187,15 @@ def concept_text(words: Wording, group: str) -> str:
     return words.text(CONCEPTS[group]) if group in CONCEPTS else words.label(group)
 
 
-def action_text(words: Wording, actions: ActionSpace, action: int) -> str:
-    """An action in words; a whole hour as a time of day."""
+def action_text(words: Wording, actions: ActionSpace, action: int, *, without: Collection[str] = ()) -> str:
+    """An action in words; a whole hour as a time of day; factors of ``without`` are not told."""
     if action == actions.no_contact_index:
         return words.text("No contact")
     parts = []
     for position, (name, levels) in enumerate(actions.factors.items()):
         level = levels[int(actions.codes[action, position])]
+        if name in without:
+            continue
         if name == "hour" and isinstance(level, int) and not isinstance(level, bool) and 0 <= level <= 23:
             parts.append(f"{level}:00")
         elif isinstance(level, str):

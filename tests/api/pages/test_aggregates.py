@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from api.pages import aggregates
-from api.pages.aggregates import Aggregates, KeptTables
+from api.pages.aggregates import Aggregates, BeingMade, KeptTables
 from api.pages.portfolio_files import PortfolioFiles
 from recommender.settings import Settings
 
@@ -133,3 +133,58 @@ def test_a_folder_of_another_owner_is_left_alone(tmp_path, monkeypatch):
     assert files.kept_in("facts") == tmp_path / "kept" / "facts"
     monkeypatch.setattr("os.access", lambda path, _: path == tmp_path)
     assert files.kept_in("facts") is None and files.kept_in("tables") is None
+
+
+LONG, LONGER = (json.dumps((n, 1, 0, 0)) for n in (60_000, 60_001))
+
+
+def test_a_reader_is_not_kept_waiting_for_a_long_log_that_was_never_read(tmp_path):
+    """Told to come back; what was begun goes on, is made once, and is there afterwards, in other workers too."""
+    make, kept = Maker(), Aggregates(tmp_path, patience=0.01)
+    make.go.clear()
+    for _ in range(3):
+        with pytest.raises(BeingMade):
+            kept.of("log", "k1", LONG, make)
+    make.go.set()
+    kept.close()
+    assert kept.of("log", "k1", LONGER, make)["n"] == 1, "of a moment ago, and told so"
+    assert kept.behind_since() is not None
+    kept.close()
+    assert Aggregates(tmp_path, patience=0.01).of("log", "k1", LONG, make)["n"] >= 1
+
+
+def test_what_is_short_or_has_time_is_waited_for(tmp_path):
+    """A report is made of the whole log; a short log takes no time."""
+    assert Aggregates(tmp_path / "a", patience=0.0).of("log", "k1", SMALL, Maker())["n"] == 1
+    assert Aggregates(tmp_path / "b").of("log", "k1", LONG, Maker())["n"] == 1
+
+
+def test_what_could_not_be_made_is_told_and_tried_again(tmp_path):
+    """The error reaches who asks; the next one begins anew."""
+
+    def fails():
+        raise ValueError("no")
+
+    kept = Aggregates(tmp_path, patience=20.0)
+    with pytest.raises(ValueError, match="no"):
+        kept.of("log", "k1", LONG, fails)
+    assert kept.of("log", "k1", LONG, Maker())["n"] == 1
+
+
+@pytest.mark.usefixtures("slow")
+def test_a_newer_file_of_accounts_keeps_nobody_waiting(tmp_path):
+    """One of before is shown where only the file changed; other rules, or an erasure, make it anew at once."""
+    make, kept = Maker(), Aggregates(tmp_path)
+
+    def of_file(old, new):
+        return old[0] == new[0]
+
+    assert kept.of("log", "a1", LONG, make, of_file)["n"] == 1
+    make.go.clear()
+    assert kept.of("log", "a2", LONGER, make, of_file)["n"] == 1
+    make.go.set()
+    kept.close()
+    assert kept.of("log", "a2", LONGER, make, of_file)["n"] == 2
+    assert kept.of("log", "b2", LONGER, make, of_file)["n"] == 3
+    erased = json.dumps((60_002, 1, 0, 1))
+    assert kept.of("log", "b3", erased, make, of_file)["n"] == 4

@@ -12,7 +12,7 @@ from api.pages.language import translations
 from api.pages.problem_words import problem_in_words
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
-from recommender.rules import pack_ids, rule_citations
+from recommender.rules import PURPOSES, pack_ids, rule_citations
 from recommender.rules.vocabulary import FLAGS
 from recommender.settings import Settings
 
@@ -134,3 +134,11 @@ def test_every_text_of_the_account_pages_is_in_spanish():
         told = catalogue.ugettext(text)
         assert told != text or text in same, text
         assert set(re.findall(r"{(\w+)}", told)) == set(re.findall(r"{(\w+)}", text)), text
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_every_purpose_of_a_contact_has_words(purpose):
+    """What a message is for is told in the reader's language, never by its code."""
+    for words in (ES.wording.label(purpose), Page("pt", Settings(model_path=None)).wording.label(purpose)):
+        assert words != purpose.replace("_", " ")
+        assert "_" not in words
