@@ -341,6 +341,7 @@ def _take_levels(levels: tuple[Level, ...], codes: NDArray[np.int64]) -> pd.api.
         kind = "str"
     else:
         kind = object
-    taken = pd.Series(list(levels), dtype=object).take(np.maximum(codes, 0)).reset_index(drop=True)
-    taken[none] = None
+    held = np.empty(len(levels) + 1, dtype=object)  # the last is where -1 points
+    held[:-1] = levels
+    taken = pd.Series(held[np.where(none, -1, codes)], dtype=object)
     return taken.astype(kind).array if kind is not object else taken.array

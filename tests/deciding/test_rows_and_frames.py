@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 import string
+import sys
 import warnings
 from copy import copy
 
@@ -20,6 +21,8 @@ from recommender.strategy.cold_start import SeedStrategy
 from recommender.strategy.seed_rules import seed_rule_scores
 
 CONTACT_COLUMNS = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status", "hour", "tone", "reward"]
+RULED = ("debtor_id", "country", "timezone", "due_date", "balance_minor", "consented_channels", "flags", "party",
+         "packs", "contacts_known")  # fmt: skip
 ZONES = ["America/Bogota", "America/New_York", "America/Sao_Paulo", "Europe/Madrid", "Asia/Kathmandu", None, "Nowhere"]
 PLACES = [
     ("CO", None),
@@ -153,6 +156,59 @@ def same(found, want):
     assert found.missing_features == want.missing_features and found.policy_version == want.policy_version
     assert found.eligibility.counts() == want.eligibility.counts()
     assert found.eligibility.provenance == want.eligibility.provenance
+
+
+def several(strategy, n=23):
+    """Accounts of several places with their features, and contacts."""
+    rng = random.Random(5)
+    kinds = {one.name: one for one in strategy.reward_model_.encoder.columns}
+    names = [str(name) for name in strategy.feature_names_in_ if str(name) not in ("days_past_due", "stage")]
+    columns = {name: kinds[name].categories if kinds[name].kind == "category" else None for name in names}
+    as_of = dt.datetime(2026, 11, 20, 15, tzinfo=dt.UTC)
+    rows = [
+        an_account(rng, 1 + number, columns, ["A1"])
+        | {"packs": ["CO"], "country": "CO", "timezone": "America/Bogota", "party": "debtor", "flags": []}
+        for number in range(n)
+    ]
+    kept = {"account_id", *RULED, *(name for name, levels in columns.items() if levels is not None)}
+    rows = [
+        {name: value for name, value in row.items() if name in kept or (name in names and type(value) in (int, float))}
+        for row in rows
+    ]
+    contacts = [a_contact(rng, as_of, [row["account_id"] for row in rows]) for _ in range(2 * n)]
+    return rows, {"as_of": as_of, "packs": ["CO"], "contacts": contacts, "top_k": 5}
+
+
+def test_how_many_accounts_are_scored_together_changes_no_bit(strategy, monkeypatch):
+    rows, asked = several(strategy)
+    whole = Decider(strategy).decide(rows, **asked)
+    assert (whole.actions_ranked[:, 1] >= 0).any(), "somebody may be contacted"
+    for size in (1, 7, len(rows)):
+        monkeypatch.setattr(sys.modules["recommender.deciding.decide"], "_CHUNK", size)
+        cut = Decider(strategy).decide(rows, **asked)
+        same(cut, whole)
+        pd.testing.assert_frame_equal(cut.ranked, whole.ranked, check_exact=True)
+
+
+@pytest.mark.parametrize("is_model", [True, False])
+def test_the_frame_says_of_each_rank_what_the_arrays_say(strategy, is_model):
+    rows, asked = several(strategy)
+    decided = Decider(strategy if is_model else SeedStrategy(default_actions(range(7, 21)))).decide(rows, **asked)
+    frame = decided.ranked.astype(object).where(decided.ranked.notna(), None).to_dict("records")
+    places = [(i, k) for i in range(len(rows)) for k in range(5) if decided.actions_ranked[i, k] >= 0]
+    assert [(one["row"], one["rank"] - 1) for one in frame] == places
+    for (row, rank), one in zip(places, frame, strict=True):
+        action = int(decided.actions_ranked[row, rank])
+        assert one["decision_id"] == decided.decision_ids[row] and one["account"] == rows[row]["account_id"]
+        codes = decided.actions.codes[action].tolist()
+        for code, (name, levels) in zip(codes, decided.actions.factors.items(), strict=True):
+            assert one[name] == (None if code < 0 else levels[code])
+        assert one["contact_at"] == decided.contact_at(row, action)
+        assert one["template_id"] == decided.template_ids[row][rank]
+        assert one["policy"] == decided.policy and one["deterministic"] == decided.deterministic
+        for name in ("expected_reward", "lo", "hi", "propensity", "evidence", "support", *decided.values):
+            values = decided.values[name] if name in decided.values else getattr(decided, name)
+            assert one[name] == (None if values[row, rank] != values[row, rank] else values[row, rank])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -34,7 +34,7 @@ from recommender.strategy import (
 
 __all__ = ["Decider", "decide", "decision_ids", "default_actions"]
 
-_CHUNK = 8_192
+_CHUNK = 2_048  # accounts scored together: what all their actions take stays in the caches
 
 #: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
 Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]

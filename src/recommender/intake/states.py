@@ -208,7 +208,8 @@ def with_states(
     speak of (last payment, promise, cure) are columns of their own.
     """
     told = _told_states(accounts, contacts, outcomes, payments, as_of)
-    states = [told.get(row) or State() for row in range(len(accounts))]
+    nothing = State()  # one for all of whom nothing was told: they are most of a portfolio, and nobody changes them
+    states = [told.get(row, nothing) for row in range(len(accounts))]
     moved = [row for row, state in told.items() if state.names or state.balance is not None]
     frame = with_event_days(accounts, told, as_utc_us(as_of))
     if not moved:

@@ -89,7 +89,7 @@ def plan_rows(
         at, rank = np.nonzero(decided.actions_ranked >= 0)
         terms = offer_terms(decided, desk, at.tolist(), decided.actions_ranked[at, rank].tolist())
         columns |= offer_columns(terms)
-    ranked = ranked.assign(**columns)
+    ranked = pd.concat([ranked, pd.DataFrame(columns, index=ranked.index)], axis=1)
     return ranked.assign(**{RECORD: _records(decided, model, ranked, first, terms)}) if record else ranked
 
 
