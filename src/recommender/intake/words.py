@@ -63,6 +63,8 @@ def is_blank(value: Any) -> bool:
 
 def is_empty(value: Any) -> bool:
     """Whether a cell is null."""
+    if isinstance(value, np.ndarray):  # a list in a cell, be it an empty one
+        return False
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
