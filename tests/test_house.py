@@ -1,6 +1,8 @@
 """House rules that a machine can keep: imports, names, what importing drags along, what the docs must mention."""
 
+import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +82,14 @@ def test_no_test_starts_a_loop_in_its_worker():
         file.relative_to(ROOT) for file in (ROOT / "tests").rglob("*.py") if starts.search(file.read_text("utf-8"))
     ]
     assert sorted(map(str, found)) == ["tests/own_loop.py", "tests/test_house.py"]
+
+
+def test_a_worker_of_the_tests_keeps_to_one_thread(monkeypatch):
+    """Whatever the process that starts it has set for itself, which the worker inherits."""
+    for name, value in {"PYTEST_XDIST_WORKER": "gw0", "OMP_NUM_THREADS": "2"}.items():
+        monkeypatch.setenv(name, value)
+    runpy.run_path(str(ROOT / "tests" / "conftest.py"))
+    assert os.environ["OMP_NUM_THREADS"] == "1"
 
 
 def test_every_public_name_resolves():

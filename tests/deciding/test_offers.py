@@ -105,6 +105,23 @@ def test_an_offer_that_the_list_lacks_is_named_and_never_made() -> None:
     assert early.eligibility.counts()["trade-incentive"] > 0
 
 
+def test_an_offer_must_be_right_on_every_day_that_it_may_be_told() -> None:
+    """In the evening one hour is today's, the other tomorrow's: a stage that begins or ends between has none."""
+    prices = PRICES.replace('["administrative", "extrajudicial", "judicial"]', '["extrajudicial"]')
+    space = ActionSpace({**ACTIONS.factors, "hour": [10, 18]}, no_contact=True)
+    evening = datetime(2026, 11, 24, 22, tzinfo=UTC)  # five in the afternoon in Bogota
+    days = [29, 30, 31, 32, 88, 89, 90, 91]
+    made = decide(
+        portfolio(*({"days_past_due": one} for one in days)), strategy=SeedStrategy(space), as_of=evening, packs=["CO"],
+        contacts=[], offers=OfferDesk(PriceList.from_toml(prices)),
+    )  # fmt: skip
+    offered = [one for one, row in zip(days, range(len(days)), strict=True) if "six" in offers_of(made, row)]
+    late = made.eligibility.days_past_due()
+    assert (late.max(axis=1) - late.min(axis=1) == 1).all()
+    assert offered == [one for one, told in zip(days, late.tolist(), strict=True) if 31 <= min(told) <= max(told) <= 90]
+    assert offered
+
+
 def naive_offers(days: int, language: str, channel: str, tone: str) -> set[str]:
     """Offers that a plain reading allows: a text of the offer's kind for the cell, and a stage of the list."""
     stage = ["preventive", "administrative", "extrajudicial", "judicial"][sum(days > end for end in (0, 30, 90))]
