@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.history import cells
+from recommender.history.contract_numbers import broken_units, check_range, check_unit
 from recommender.history.duplicate_rows import check_key
 from recommender.history.id_codes import IdCodes
 from recommender.history.instants import implausible_dates, read_dates, read_instants
@@ -35,9 +36,7 @@ from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
 
-_FEW_ROWS = 10
 _WHOSE = ("account_id", "contact_id", "timezone", "country")
-_MOST_IN_ANOTHER_UNIT = 0.05
 
 
 @dataclass
@@ -300,10 +299,10 @@ def _read(
             if column.name.endswith("_minor"):
                 fault(digits_lost(given), "digits_lost", "was cut by a spreadsheet (an exponent for the last digits)",
                       "Export plain numbers: the digits are lost in this file.")  # fmt: skip
-            _check_unit(numbers, column, checked)
-            fault(_broken(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
+            check_unit(numbers, column, checked.contract.table)
+            fault(broken_units(numbers, column), "not_a_whole_number", "holds a fraction, and minor units are whole",
                   "Write minor units (cents) without decimals.")  # fmt: skip
-            _check_range(numbers, column, fault)
+            check_range(numbers, column, fault)
             missing = np.isnan(numbers)
             read = {name: numbers}
         case "flag":
@@ -379,58 +378,3 @@ def _read_level(
         )
     typed = pd.Series(list(levels)).convert_dtypes() if missing.any() or unknown.any() else pd.Series(list(levels))
     return {name: typed.reindex(codes).reset_index(drop=True)}, missing
-
-
-def _broken(numbers: NDArray[np.float64], column: Column) -> NDArray[np.bool_]:
-    """Where an amount of money owed or paid is no whole number of minor units; a price may be a part of one."""
-    if column.name not in ("balance_minor", "amount_minor"):
-        return np.zeros(len(numbers), dtype=bool)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(numbers - np.round(numbers)) > 1e-6)
-
-
-def _check_unit(numbers: NDArray[np.float64], column: Column, checked: CheckedTable) -> None:
-    """Refuse probabilities and money in another unit: to set some aside would keep wrong ones, chosen by size."""
-    broken = np.flatnonzero(_broken(numbers, column))
-    if broken.size > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
-        raise InvalidInput.in_column(
-            column.name,
-            f"of table {checked.contract.table!r} holds a fraction in {broken.size:,} of {len(numbers):,} rows, "
-            "and minor units are whole: these are perhaps whole units",
-            values=numbers[broken[:3]],
-            rows=broken.tolist(),
-            mend="Multiply it by 100, or map the export: python -m pipelines map.",
-        )
-    if column.name == "amount_minor" and column.above:
-        negative = np.flatnonzero(numbers < 0)
-        if negative.size > 1 and 2 * negative.size > np.isfinite(numbers).sum():
-            raise InvalidInput.in_column(
-                column.name,
-                f"of table {checked.contract.table!r} is negative in {negative.size:,} of {len(numbers):,} rows, and a "
-                "negative amount takes a payment back",
-                values=numbers[negative[:3]],
-                rows=negative.tolist(),
-                mend="Write what was received as positive amounts (python -m pipelines map EXPORT --scale -1).",
-            )
-    above = numbers > 1
-    if column.kind == "probability" and above.sum() > max(_FEW_ROWS, _MOST_IN_ANOTHER_UNIT * len(numbers)):
-        raise InvalidInput.in_column(
-            column.name,
-            f"of table {checked.contract.table!r} exceeds 1 in {int(above.sum()):,} of {len(numbers):,} rows: it is no "
-            "probability, perhaps a percentage",
-            values=numbers[above][:3],
-            mend="Divide it by 100 if it is one, or leave the column out: propensities are then estimated.",
-        )
-
-
-def _check_range(numbers: NDArray[np.float64], column: Column, fault: Any) -> None:
-    with np.errstate(invalid="ignore"):
-        if column.kind == "probability":
-            fault((numbers <= 0) | (numbers > 1), "outside_0_1", "lies outside (0, 1]",
-                  "It is the probability of the action that was taken; leave it empty if unknown.")  # fmt: skip
-        elif column.minimum is not None and column.above:
-            fault(numbers == column.minimum, "no_amount", f"is {column.minimum:g}",
-                  "Leave out what moved no money; a negative amount takes a payment back.")  # fmt: skip
-        elif column.minimum is not None:
-            fault(numbers < column.minimum, "negative_amount", f"must be at least {column.minimum:g}",
-                  "Correct the sign in the source system.")  # fmt: skip
