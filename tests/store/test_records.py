@@ -168,7 +168,7 @@ def test_provenance_tells_versions_apart(provenance: Provenance) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("phone", None), ("Phone", 1), ("debtorPhone", "x"), ("phone_number", "300"), ("telefono", "300 123"),
+        ("phone", "300"), ("Phone", 3), ("debtorPhone", "x"), ("phone_number", "300"), ("telefono", "300 123"),
         ("celular", 3001234567), ("home_phone_1", 3001234567.0), ("email", "ana"), ("e_mail", "x"), ("e-mail", "x"),
         ("customer_email", "ana at example"), ("correo", "x"), ("name", "Ana"), ("first_name", "Ana"),
         ("firstName", "Ana"), ("debtor_name", "Ana"), ("nombre_completo", "Ana Ruiz"), ("apellidos", "Ruiz"),
@@ -193,6 +193,7 @@ def test_personal_contact_data_are_refused(key: str, value: object) -> None:
         ("days_since_email", 12.5), ("address_changes_12m", 2), ("product_name", "card"), ("stage", "late"),
         ("email_consent", "given"), ("balance_minor", 3_001_234_567), ("timezone", "America/Bogota"),
         ("call_hours_answered", 3), ("name_screening_score", 0.2), ("due_date_delta", -4), ("region", "+"),
+        ("phone", None), ("Phone", 1), ("telefono", "no"), ("email", False),  # a model may have learnt from the flag
     ],
 )  # fmt: skip
 def test_features_about_contact_data_pass(key: str, value: object) -> None:

@@ -181,7 +181,7 @@ def _is_known_about(name: str, value: Any) -> bool:
         return True
     if _OF_A_POINT.fullmatch(column_word(name).replace("_", "")) is None:  # a street and a paper may have the number 1
         return False
-    return flag_of(value) is not None or plain_word(str(value)) in _KNOWN_ABOUT
+    return str(value).strip() in ("0", "1", "0.0", "1.0") or plain_word(str(value)) in _KNOWN_ABOUT
 
 
 def _is_yes_or_no(text: str) -> bool:
