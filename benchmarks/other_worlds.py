@@ -2,7 +2,8 @@
 
 ``tables``: sums of random decision trees over context and action together. ``ratios``: a ratio of two columns decides
 the tone, an account's own window of hours who is reached, a payday who pays; gates for who has no phone or app.
-Counts, skewed columns, columns that say nothing, values missing.
+``cliffs``: boxes of two columns by level of a factor, waves of the hour whose phase is a column, hard zeros. Counts,
+skewed columns, columns that say nothing, values missing.
 """
 
 from __future__ import annotations
@@ -142,6 +143,33 @@ def ratios(n: int, seed: int, m: int = 4_000) -> Log:
     return _log(rng, frame, reach * engage * willing, preference, space, n, 0.06)
 
 
+def cliffs(n: int, seed: int, m: int = 4_000) -> Log:
+    """A channel or a tone in a box of two columns, an hour by its distance to a column, channels shut for some."""
+    law, rng, total = np.random.default_rng([seed, 901]), np.random.default_rng([seed, 902]), n + m
+    space = ActionSpace({"channel": list("abcde"), "hour": list(range(7, 20)), "tone": list("wxyz")})
+    numbers = rng.normal(size=(total, 16))
+    numbers[:, 4:8] = np.exp(numbers[:, 4:8])
+    peak, category = rng.uniform(0, 24, total), rng.integers(0, 6, total)
+    channel, hour, tone = space.codes.T
+    cuts = np.quantile(numbers, [0.25, 0.4, 0.6, 0.75], axis=0)
+    score = np.zeros((total, len(space)))
+    for _ in range(18):
+        i, j = law.choice(10, 2, replace=False)
+        of_i, of_j = law.integers(0, 4, 2)
+        box = (numbers[:, i] > cuts[of_i, i]) & (numbers[:, j] > cuts[of_j, j])
+        level = channel == law.integers(0, 5) if law.integers(0, 2) == 0 else tone == law.integers(0, 4)
+        score += 1.1 * law.choice([-1, 1]) * np.outer(box, level)
+    score += 0.9 * np.cos(2 * np.pi * ((7 + hour)[None] - peak[:, None]) / 12)
+    score += 0.5 * law.normal(size=(6, 4))[category][:, tone]
+    shut = np.outer(category == 2, channel == 1) | np.outer(numbers[:, 4] < cuts[1, 4], channel == 3)
+    numbers[rng.random(numbers.shape) < 0.1] = np.nan
+    frame = pd.DataFrame(numbers, columns=[f"v{j}" for j in range(16)])
+    frame["peak"] = np.round(peak, 1)
+    frame["cat"] = np.array(list("klmnop"))[category]
+    preference = 0.3 * np.nan_to_num(numbers[:, :2]) @ law.normal(size=(2, len(space)))
+    return _log(rng, frame, np.where(shut, 0.0, expit(score - 3.2)), preference, space, n, 0.06)
+
+
 def _surface(n: int, seed: int, law: SurfaceLaw) -> Log:
     log = simulate_surfaces(n, law=law, seed=seed)
     contacts, rows = log.contacts, np.arange(n)
@@ -162,6 +190,7 @@ def _surface(n: int, seed: int, law: SurfaceLaw) -> Log:
 WORLDS: dict[str, Callable[[int, int], Log]] = {
     "tables": tables,
     "ratios": ratios,
+    "cliffs": cliffs,
     "thresholds": lambda n, seed: _surface(n, seed, "thresholds"),
     "products": lambda n, seed: _surface(n, seed, "products"),
 }
