@@ -9,7 +9,7 @@ STAMP := .venv/.synced
 # Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
 
-.PHONY: help setup demo machine test lint proofs bench serve docs format clean
+.PHONY: help setup demo machine test lint audit proofs bench serve docs format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -51,6 +51,9 @@ lint: setup ## ruff, mypy, import rules, declared dependencies
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
+
+audit: setup ## known vulnerabilities of the lock; fails where there are some, says where nobody could be asked
+	@.ci/audit
 
 bench: setup ## side-by-side benchmarks, quick sizes
 	@for script in $$(grep -lE "add_quick\(|\"--quick\"" benchmarks/*.py | grep -v /quick.py); do echo "== $$script"; $(RUN) $$script --quick || exit 1; done
