@@ -12,7 +12,6 @@ import pandas as pd
 from recommender.intake.days import day_told
 from recommender.intake.event_records import FAILED, SAME_CONTACT_US
 from recommender.intake.ids import id_text
-from recommender.intake.told_ahead import may_be_told
 from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
@@ -147,8 +146,7 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
 def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known.
 
-    A payment dated ahead counts as made now: somebody told it, unless a decision is replayed. One that is taken back
-    ahead is not taken back yet.
+    A payment dated ahead counts as made now: somebody told it. One that is taken back ahead is not taken back yet.
     """
     paid: dict[str, list[tuple[int, float]]] = {}
     if not len(payments):
@@ -160,7 +158,7 @@ def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> d
     rows = zip(once["account_id"], instants_of(once, "paid_at"), amounts, currencies, strict=True)
     for account, at, amount, code in rows:
         key = id_text(account)
-        if key is not None and (at is None or at <= now or (not amount <= 0 and may_be_told(at, now))):
+        if key is not None and (at is None or at <= now or not amount <= 0):
             known = is_null(code) or codes.get(key, code) == code
             paid.setdefault(key, []).append((now if at is None else min(at, now), amount if known else float("nan")))
     return paid
