@@ -77,6 +77,7 @@ from recommender.intake.profiles import (
 from recommender.intake.pseudonyms import (
     pseudonym,
 )
+from recommender.intake.refusals import with_spoken_refusals
 from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
@@ -187,6 +188,7 @@ __all__ = [
     "unread_stops",
     "with_case_states",
     "with_clock",
+    "with_spoken_refusals",
     "with_states",
     "words_of",
     "wrongly_encoded",
