@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Literal
 
 from recommender.intake.moments import DayOrder, Moment, moment_of
 from recommender.intake.words import flag_of, is_blank

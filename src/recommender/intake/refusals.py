@@ -19,12 +19,51 @@ __all__ = ["with_spoken_refusals"]
 
 _SPOKEN = frozenset(("call", "ivr", "visit"))
 _REFUSALS = frozenset(
-    (
-        "refused refuses refuse refusal refused_to_pay refuses_to_pay refuse_to_pay refusal_to_pay rtp wont_pay will_not_pay unwilling_to_pay "
-        "se_niega se_nego se_niega_a_pagar se_niega_al_pago niega_pago niega_el_pago negativa negativa_de_pago negativa_a_pagar no_quiere_pagar no_desea_pagar no_va_a_pagar "
-        "sin_voluntad_de_pago sin_intencion_de_pago renuente renuencia renuente_al_pago rehusa rehusa_pagar rehusa_pago rehusa_el_pago "
-        "recusa recusou recusa_pagamento recusa_de_pagamento recusou_pagamento se_recusa se_recusa_a_pagar recusa_se_a_pagar nao_quer_pagar nao_vai_pagar"
-    ).split()
+    [
+        "refused",
+        "refuses",
+        "refuse",
+        "refusal",
+        "refused_to_pay",
+        "refuses_to_pay",
+        "refuse_to_pay",
+        "refusal_to_pay",
+        "rtp",
+        "wont_pay",
+        "will_not_pay",
+        "unwilling_to_pay",
+        "se_niega",
+        "se_nego",
+        "se_niega_a_pagar",
+        "se_niega_al_pago",
+        "niega_pago",
+        "niega_el_pago",
+        "negativa",
+        "negativa_de_pago",
+        "negativa_a_pagar",
+        "no_quiere_pagar",
+        "no_desea_pagar",
+        "no_va_a_pagar",
+        "sin_voluntad_de_pago",
+        "sin_intencion_de_pago",
+        "renuente",
+        "renuencia",
+        "renuente_al_pago",
+        "rehusa",
+        "rehusa_pagar",
+        "rehusa_pago",
+        "rehusa_el_pago",
+        "recusa",
+        "recusou",
+        "recusa_pagamento",
+        "recusa_de_pagamento",
+        "recusou_pagamento",
+        "se_recusa",
+        "se_recusa_a_pagar",
+        "recusa_se_a_pagar",
+        "nao_quer_pagar",
+        "nao_vai_pagar",
+    ]
 )
 
 
