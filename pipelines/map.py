@@ -89,7 +89,7 @@ def run(
         console.print(f"wrote {path}: {len(whole):,} rows", highlight=False)
 
 
-def _read(export: Path, name: str | None, encoding: str | None) -> tuple[Profile, pd.DataFrame]:
+def _read(export: Path, name: str | None, encoding: str | None = None) -> tuple[Profile, pd.DataFrame]:
     frame = read_table(export, table="export", encoding=encoding)
     if name is None:
         proposed = propose_profiles(frame.columns)
@@ -114,7 +114,7 @@ def _read(export: Path, name: str | None, encoding: str | None) -> tuple[Profile
     return chosen, frame
 
 
-def _points(path: Path, encoding: str | None) -> dict[str, str]:
+def _points(path: Path, encoding: str | None = None) -> dict[str, str]:
     """Contact point -> account; a point of several accounts is looked up for none of them."""
     frame = read_table(path, table="phones", encoding=encoding)
     named = {plain_word(str(name)): name for name in frame.columns}

@@ -22,7 +22,7 @@ _COMMA = re.compile(r"\s*[-+]?\d[\d.]*,\d+\s*")
 
 
 def is_foreign(file: Path) -> bool:
-    """Whether a file is no Parquet file and no comma-separated one, so that its cells are read as those of raw tables."""
+    """Whether a file is no Parquet file and no comma-separated one, so that its cells are read as raw tables are."""
     if file.name.lower().endswith(_ENDINGS):
         return True
     if not file.name.lower().endswith((".csv", ".csv.gz")):
