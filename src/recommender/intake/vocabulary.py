@@ -66,7 +66,7 @@ _OUTCOMES = {
     "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador "
-    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto no_contactado nao_contatado",
+    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto",
     "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
     "delivered": "delivered delivered_to_handset entregado entregada recibido entregue",
     "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
