@@ -153,3 +153,20 @@ def test_the_rules_know_the_clock_of_a_country_as_tables_do(told, zone):
         wanted = (pd.Timestamp(day) - pd.Timestamp("1970-01-01")).days
         for n in (1, 3):
             assert due_days(Columns.of([row] * n)).tolist() == [wanted] * n
+
+
+@pytest.mark.parametrize("never", ["9999-12-31", "9999-12-31T23:59:59Z", dt.date(9999, 12, 31)])
+@pytest.mark.parametrize("zone", ["America/Bogota", "Asia/Tokyo", None])
+def test_a_promise_of_never_is_open(never, zone):
+    """The last day that calendars know is how programs write none; it was a traceback."""
+    accounts = pd.DataFrame({"account_id": ["A"], "timezone": [zone]})
+    contacts = pd.DataFrame(
+        {
+            "account_id": ["A"],
+            "sent_at": ["2026-11-20T10:00:00Z"],
+            "channel": ["call"],
+            "outcome": ["promise_to_pay"],
+            "promise_date": [never],
+        }
+    )
+    assert account_states(accounts, contacts=contacts, as_of=AS_OF)[0].promise == "open"

@@ -18,7 +18,7 @@ from recommender.local_time import DAY_US, as_utc_us, is_timezone
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
 __all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
 
-_DAY_0 = date(1970, 1, 1)
+_DAY_0, _LAST_DAY = date(1970, 1, 1), date.max - timedelta(days=1)
 _NO_STATE = ("attempt", "attempted")
 #: Words beside which the day of a promise says nothing new.
 _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed")
@@ -202,7 +202,8 @@ def end_of_day(day: Any, zone: str | None) -> int | None:
     told = day_told(day, zone)
     if told is None:
         return None
-    ends = pd.Timestamp(told + timedelta(days=1)).tz_localize(
+    # 9999-12-31 is how programs write "never".
+    ends = pd.Timestamp(min(told, _LAST_DAY) + timedelta(days=1)).tz_localize(
         zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
     )
     return as_utc_us(ends.to_pydatetime())

@@ -44,6 +44,7 @@ from recommender.intake.event_rows import (
 from recommender.intake.ids import id_text, id_texts
 from recommender.intake.reversals import taken_back
 from recommender.local_time import DAY_US, as_utc_us
+from recommender.tables import DEBTOR_FLAGS
 
 __all__ = [
     "CASE_WORDS",
@@ -367,14 +368,4 @@ def _listed(value: Any) -> list[str] | None:
 
 def _flags_told(frame: pd.DataFrame, row: int) -> bool:
     """Whether columns of their own say all there is to know about flags."""
-    names = (
-        "do_not_contact",
-        "disputed",
-        "insolvent",
-        "represented",
-        "in_lawsuit",
-        "hardship",
-        "deceased",
-        "cease_contact",
-    )
-    return all(name in frame and not is_null(frame[name].iloc[row]) for name in names)
+    return all(name in frame and not is_null(frame[name].iloc[row]) for name in DEBTOR_FLAGS)
