@@ -56,7 +56,7 @@ def run(
     decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
     no_stop_in: NoStopIn = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the CSV files of raw tables.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
     actions: Annotated[Path | None, typer.Option(help="JSON with the action space of raw tables.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a one-page card.")] = None,
@@ -90,7 +90,7 @@ def run(
             diagnosis = diagnose_refusal(error, subject="raw tables")
     else:
         columns = {"reward": reward, "propensity": propensity, "account": account, "time": time, "cluster": cluster}
-        diagnosis = _of_log(log, factor, context, columns, naive_timezone)
+        diagnosis = _of_log(log, factor, context, columns, naive_timezone, encoding)
     if html is not None:
         html.parent.mkdir(parents=True, exist_ok=True)
         html.write_text(card_html(diagnosis), encoding="utf-8")
@@ -132,8 +132,9 @@ def _of_log(
     context: list[str] | None,
     columns: dict[str, str | None],
     naive_timezone: str | None,
+    encoding: str | None,
 ) -> Diagnosis:
-    frame = read_frame(path)
+    frame = read_frame(path, encoding=encoding)
     zones = frame["timezone"] if "timezone" in frame.columns else None
     findings: list[Finding] = []
     try:

@@ -44,6 +44,7 @@ def run(
     decimal: Annotated[Literal["comma", "point"] | None, typer.Option(help="Decimal sign.")] = None,
     word: Annotated[list[str] | None, typer.Option(help="Further word, e.g. 'YA PAGO=paid'; repeat.")] = None,
     scale: Annotated[float | None, typer.Option(help="Minor units that one unit of an amount is worth.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a CSV file that is not Unicode, e.g. cp1252.")] = None,
     no_stop_in: NoStopIn = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the tables to write; without it a dry run.")] = None,
 ) -> None:
@@ -58,12 +59,12 @@ def run(
             listed.add_row(one.name, one.title)
         console.print(listed)
         return
-    chosen, frame = _read(export, profile)
+    chosen, frame = _read(export, profile, encoding)
     console.print(f"{export}: profile {chosen.name} ({chosen.title})", highlight=False)
     mapped = map_export(
         frame,
         chosen,
-        phones=None if phones is None else _points(phones),
+        phones=None if phones is None else _points(phones, encoding),
         stated=Stated(dates, decimal, naive_timezone, no_stop_in=tuple(no_stop_in or ())),
         words=dict(text.rsplit("=", 1) for text in word or ()),
         scale=scale,
@@ -88,8 +89,8 @@ def run(
         console.print(f"wrote {path}: {len(whole):,} rows", highlight=False)
 
 
-def _read(export: Path, name: str | None) -> tuple[Profile, pd.DataFrame]:
-    frame = read_table(export, table="export")
+def _read(export: Path, name: str | None, encoding: str | None = None) -> tuple[Profile, pd.DataFrame]:
+    frame = read_table(export, table="export", encoding=encoding)
     if name is None:
         proposed = propose_profiles(frame.columns)
         if not proposed:
@@ -113,9 +114,9 @@ def _read(export: Path, name: str | None) -> tuple[Profile, pd.DataFrame]:
     return chosen, frame
 
 
-def _points(path: Path) -> dict[str, str]:
+def _points(path: Path, encoding: str | None = None) -> dict[str, str]:
     """Contact point -> account; a point of several accounts is looked up for none of them."""
-    frame = read_table(path, table="phones")
+    frame = read_table(path, table="phones", encoding=encoding)
     named = {plain_word(str(name)): name for name in frame.columns}
     if "account_id" not in named:
         raise InvalidInput.missing_columns(["account_id"], frame.columns.tolist(), role="table 'phones'")

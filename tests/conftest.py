@@ -155,9 +155,3 @@ def demo_site(made_once):
     out = made_once.folder / "demo-site"
     given = {"contacts": 2_000, "accounts": 520, "weeks": 2, "seed": 7, "until": "2025-08-01"}
     return made_once.made_at(out, lambda: run(out=out, **given, again=True))
-
-
-@pytest.fixture(autouse=True)
-def no_replay(monkeypatch):
-    """Tests decide at fixed moments: none is a replay because a day of the calendar has passed (a test may set it)."""
-    monkeypatch.setattr("recommender.intake.told_ahead._clock_us", lambda: 0)

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from recommender.errors import InvalidInput
+from recommender.intake import feature_says_stop
 from recommender.settings import Settings
 from recommender.strategy import ContactStrategy, SeedStrategy
 
@@ -117,15 +118,16 @@ class FeatureContract:
         Raises
         ------
         InvalidInput
-            For a feature that is not declared, or a value of another type; values are not repeated.
+            For a feature that is not declared, a value of another type, or one that says a stop; values are not
+            repeated.
         """
-        if not self.rules:
-            return
         rules = self.rules
         for name, value in features.items():
             rule = rules.get(name)
+            if _may_stop(rule, value) and feature_says_stop(name, value):
+                raise _stop_unread(name, position)
             if rule is None:
-                if not self.is_open:
+                if rules and not self.is_open:
                     raise self._unknown(name, position)
                 continue
             if value is None or rule.kind == "any":
@@ -144,11 +146,14 @@ class FeatureContract:
 
     def column_passes(self, name: str, values: Sequence[Any], unusual: set[str]) -> bool:
         """Whether :meth:`check` passes every value of a feature of many accounts; what is unusual is added as there."""
-        if not self.rules:
-            return True
         rule = self.rules.get(name)
+        if any(
+            _may_stop(rule, value) and feature_says_stop(name, value)
+            for _, value in {(type(one), one) for one in values}
+        ):
+            return False
         if rule is None:
-            return self.is_open
+            return self.is_open or not self.rules
         kinds = set(map(type, values)) - {type(None)}
         if rule.kind == "any" or not kinds:
             return True
@@ -186,4 +191,19 @@ def _wrong_type(name: str, wanted: str, position: int) -> InvalidInput:
         column=name,
         rows=[position],
         mend="Send the type that was learnt from, or null where it is not known.",
+    )
+
+
+def _may_stop(rule: FeatureRule | None, value: Any) -> bool:
+    """Whether a value may be a stop: a level or a number that was learnt or declared is a feature by statement."""
+    return rule is None or (rule.kind != "number" and not (isinstance(value, str) and value in rule.levels))
+
+
+def _stop_unread(name: str, position: int) -> InvalidInput:
+    return InvalidInput(
+        f"accounts[{position}].features.{name[:64]} says what stops a contact, and features stop nothing.",
+        column=name[:64],
+        rows=[position],
+        mend="Send it as what it is (flags, a balance_minor of 0), leave the account or the feature out, or declare "
+        "the value as a level of the feature (RECOMMENDER_FEATURES), which states that it says no such thing.",
     )

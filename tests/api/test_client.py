@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shutil
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+import pandas as pd
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
@@ -140,3 +144,29 @@ def test_over_a_real_connection():
     finally:
         server.should_exit = True
         thread.join()
+
+
+def test_rows_of_data_frames_are_sent_as_they_are_meant():
+    """Numpy's scalars and arrays, days, instants, decimals; an empty cell is null, what is none of it is named."""
+    sent = []
+
+    def send(method, target, headers, body):
+        sent.append(json.loads(body, parse_constant=lambda name: pytest.fail(name)))
+        return Sent(200, {}, b"{}")
+
+    client = Client("http://nowhere", send=send)
+    row = {
+        "account_id": np.str_("007"), "balance_minor": np.int64(5), "due_date": pd.Timestamp("2026-11-01").date(),
+        "consented_channels": np.array(["sms"]), "flags": ("none",), "timezone": pd.NA, "country": np.nan,
+        "party": None, "promise_on": pd.NaT, "contacts": [{"sent_at": np.datetime64("2026-11-02T10:00:00", "ns")}],
+        "features": {"a": np.float64(0.5), "b": np.bool_(True), "c": Decimal(3), "d": np.float32("nan")},
+    }  # fmt: skip
+    client.recommend([row], as_of=pd.Timestamp("2026-11-23T08:00:00-05:00"), request_key="k")
+    assert sent[0]["as_of"] == "2026-11-23T08:00:00-05:00"
+    assert sent[0]["accounts"][0] == {
+        "account_id": "007", "balance_minor": 5, "due_date": "2026-11-01", "consented_channels": ["sms"],
+        "flags": ["none"], "timezone": None, "country": None, "party": None, "promise_on": None,
+        "contacts": [{"sent_at": "2026-11-02T10:00:00.000000"}], "features": {"a": 0.5, "b": True, "c": 3, "d": None},
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="object cannot be sent"):
+        client.recommend([{"account_id": object()}])

@@ -105,3 +105,51 @@ def test_an_id_that_is_a_person_is_refused_with_the_mend_and_numbers_may_be_the_
     with TestClient(create_app(Settings(model_path=None, pages=False, numeric_ids=True))) as client:
         assert asked(client, account("573001234567", debtor_id="1020304050")).status_code == 200
         assert asked(client, account("A1", debtor_id="juan.perez")).status_code == 422
+
+
+STOPS = {
+    "estado": "Prescrita", "loan_status": "Fully Paid", "activo": "NO", "is_active": False, "OptOut": "Y",
+    "no_llamar": True, "unsubscribed": 1, "acepta_contacto": 0, "fecha_prescripcion": "2024-01-31",
+    "fecha_cierre": "2031-01-31", "observacion": "TITULAR FALLECIDO",
+}  # fmt: skip
+FEATURES = {
+    "estado": "Vigente",
+    "activo": "SI",
+    "OptOut": "N",
+    "acepta_contacto": 1,
+    "fecha_prescripcion": "",
+    "score": 1,
+    "region": "Baja California",
+    "contacts_30d": 1,
+}
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_feature_that_says_a_stop_is_refused_as_a_column_of_accounts_is(name):
+    """Alone and among many, without its value; the other accounts are answered."""
+    with TestClient(create_app(Settings(model_path=None, pages=False))) as client:
+        answer = asked(client, with_features("A1", **{name: STOPS[name]}))
+        assert answer.status_code == 422 and answer.json()["column"] == name, answer.text
+        assert "says what stops a contact" in answer.json()["detail"] and "Prescrita" not in answer.text
+        quiet = FEATURES.get(name)
+        many = [with_features(f"A{n}", **{name: quiet}) for n in range(20)]
+        assert asked(client, *many).status_code == 200
+        many[7] = with_features("A7", **{name: STOPS[name]})
+        answer = asked(client, *many)
+        assert answer.status_code == 207 and [one["account_id"] for one in answer.json()["errors"]] == ["A7"]
+
+
+def test_features_that_say_no_stop_are_taken_and_what_is_declared_is_one(model):
+    """A level that is declared is stated to say none; what is ignored would be a stop that is ignored."""
+    with TestClient(create_app(Settings(model_path=None, pages=False))) as client:
+        assert asked(client, with_features("A1", **FEATURES)).status_code == 200
+    declared = {"estado": {"kind": "category", "levels": ["Prescrita", "Vigente"]}}
+    with TestClient(create_app(Settings(model_path=None, pages=False, features=declared))) as client:
+        assert asked(client, with_features("A1", estado="Prescrita")).status_code == 200
+        assert asked(client, with_features("A1", estado="Fallecido")).status_code == 422
+    settings = Settings(model_path=model, pages=False, undeclared_features="ignore")
+    with TestClient(create_app(settings)) as client:
+        one = with_features("A0", stage="early", overdue=0.1)
+        assert asked(client, one).status_code == 200
+        one["features"]["OptOut"] = "Y"
+        assert asked(client, one).status_code == 422

@@ -210,3 +210,30 @@ def test_bytes_that_are_no_json_are_told(tmp_path):
         (tmp_path / "a.json").write_bytes(held)
         asked = ["check", "--pack", "CO", "--channel", "sms", "--at", "2026-11-25T10:00:00-05:00", "--no-contacts-yet"]
         assert CliRunner().invoke(build_app("check"), [*asked, "--account", str(tmp_path / "a.json")]).exit_code == 2
+
+
+@pytest.mark.parametrize("name", [
+    "fecha_prescripcion", "Fecha de Prescripción", "fechaCierre", "fecha_cierre_cuenta", "fecha_venta", "sale_date", "account_close_date", "data_prescricao", "limitation_date",
+])  # fmt: skip
+def test_an_account_whose_end_has_come_is_asked_about(tmp_path, name):
+    """Prescribed, closed or sold on or before the day of the plan; a day ahead ends nothing, one nobody can read is noted."""
+
+    def ends(cell):
+        return plan(tmp_path, ACCOUNTS.assign(**{name: [""] * 9 + [cell]}))
+
+    for cell in ("2026-11-25", "2024-01-31", "31/01/2024", "03/04/2025", "2024-01-31T00:00:00Z"):
+        assert f"accounts.{name} is a day that has come" in str(ends(cell)), cell
+    for cell in ("2026-11-27", "2031-01-31", "1900-01-01", "31/12/2099"):
+        assert ends(cell) == (10, []), cell
+    for cell in ("pronto", "12/01/2026"):
+        done, notes = ends(cell)
+        assert done == 10 and any(f"accounts.{name} is no day" in note for note in notes), cell
+    told = ACCOUNTS.assign(**{name: [""] * 9 + ["2024-01-31"]})
+    assert plan(tmp_path, told, no_stop_in=(name,))[0] == 10
+    assert plan(tmp_path, told.assign(balance_minor=[100_000] * 9 + [0]))[0] == 9
+
+
+@pytest.mark.parametrize("name", ["fecha_cierre_facturacion", "fecha_corte", "fecha_venta_tarjeta", "closing_balance"])
+def test_days_of_other_things_end_no_account(tmp_path, name):
+    """A month, an invoice, a card."""
+    assert plan(tmp_path, ACCOUNTS.assign(**{name: "2024-01-31"})) == (10, [])

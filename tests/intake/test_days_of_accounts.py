@@ -142,3 +142,31 @@ def test_two_offsets_that_differ_are_none(cell):
     assert [fault.rule for fault in read("contacts", pd.DataFrame({"sent_at": [cell]}))[1].faults.values()] == [
         "unreadable_date"
     ]
+
+
+@pytest.mark.parametrize("zone", ["America/Bogota", None, "Bogota?"])
+@pytest.mark.parametrize("told", ["2026-11-29T01:00:00Z", pd.Timestamp("2026-11-29T01:00:00Z")])
+def test_the_rules_know_the_clock_of_a_country_as_tables_do(told, zone):
+    """One row and many; of a country with several clocks the day stays as it is written."""
+    for country, day in (("CO", "2026-11-28"), ("MX", "2026-11-28" if zone == "America/Bogota" else "2026-11-29")):
+        row = {"account_id": "A", "country": country, "timezone": zone, "due_date": told}
+        wanted = (pd.Timestamp(day) - pd.Timestamp("1970-01-01")).days
+        for n in (1, 3):
+            assert due_days(Columns.of([row] * n)).tolist() == [wanted] * n
+
+
+@pytest.mark.parametrize("never", ["9999-12-31", "9999-12-31T23:59:59Z", dt.date(9999, 12, 31)])
+@pytest.mark.parametrize("zone", ["America/Bogota", "Asia/Tokyo", None])
+def test_a_promise_of_never_is_open(never, zone):
+    """The last day that calendars know is how programs write none; it was a traceback."""
+    accounts = pd.DataFrame({"account_id": ["A"], "timezone": [zone]})
+    contacts = pd.DataFrame(
+        {
+            "account_id": ["A"],
+            "sent_at": ["2026-11-20T10:00:00Z"],
+            "channel": ["call"],
+            "outcome": ["promise_to_pay"],
+            "promise_date": [never],
+        }
+    )
+    assert account_states(accounts, contacts=contacts, as_of=AS_OF)[0].promise == "open"

@@ -206,3 +206,27 @@ def test_a_webhook_is_one_contact_with_several_outcomes():
     assert len(found.tables["contacts"]) == 1
     assert len(found.tables["outcomes"]) >= 2
     assert found.tables["contacts"]["sent_at"].iloc[0] == pd.Timestamp(int(one["timestamp"]), unit="s", tz="UTC")
+
+
+def test_an_export_that_is_not_unicode_is_read_as_stated(tmp_path):
+    """The refusal names an option that the verb has; the tables are those of the same export in UTF-8."""
+    latin = tmp_path / "cartera.csv"
+    text = (SAMPLES / "cartera.csv").read_text(encoding="utf-8-sig").replace("libre inversion", "libre inversión")
+    latin.write_bytes(text.encode("cp1252"))
+    (tmp_path / "unicode.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInput, match="--encoding cp1252"):
+        map_verb.run(latin, profile="core_banking")
+    map_verb.run(latin, profile="core_banking", encoding="cp1252", out=tmp_path / "a")
+    map_verb.run(tmp_path / "unicode.csv", profile="core_banking", out=tmp_path / "b")
+    told, right = (pd.read_parquet(tmp_path / folder / "accounts.parquet") for folder in "ab")
+    pd.testing.assert_frame_equal(told, right)
+
+
+@pytest.mark.parametrize("day", ["2024-01-31", "2031-01-31", "pronto"])
+def test_a_day_that_may_end_an_account_is_not_left_out(tmp_path, day):
+    """``map`` knows no day of a plan: any of them is asked about."""
+    frame = read_table(SAMPLES / "cartera.csv", table="export")
+    frame.assign(fecha_prescripcion=[day, *[""] * (len(frame) - 1)]).to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(InvalidInput, match=r"fecha_prescripcion may tell .*1 of 60 rows"):
+        map_verb.run(tmp_path / "a.csv", profile="core_banking")
+    map_verb.run(tmp_path / "a.csv", profile="core_banking", no_stop_in=["fecha_prescripcion"])

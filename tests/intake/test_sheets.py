@@ -252,3 +252,31 @@ def test_a_broken_formula_of_a_total_or_of_another_sheet_stops_nothing(tmp_path)
     )
     read = read_table(path, table="accounts")[ACCOUNTS.columns.tolist()]
     pd.testing.assert_frame_equal(read.astype(object), ACCOUNTS.astype(object))
+
+
+@pytest.mark.parametrize("mark", ['hidden="1"', 'r="{row}" hidden="true"'])
+def test_rows_of_accounts_that_a_filter_hides_are_asked_about(tmp_path, mark):
+    """Somebody may have taken them out; a contact that is hidden was made all the same, and a hidden title is no row."""
+
+    def hide(frame, name, rows):
+        workbook(frame, tmp_path / "plain.xlsx")
+        with zipfile.ZipFile(tmp_path / "plain.xlsx") as plain, zipfile.ZipFile(tmp_path / name, "w") as book:
+            for part in plain.namelist():
+                pieces = plain.read(part).decode().split("<row>")
+                made = pieces[0] + "".join(
+                    f"<row {mark.format(row=number)}>{piece}" if number in rows else f"<row>{piece}"
+                    for number, piece in enumerate(pieces[1:], start=1)
+                )
+                book.writestr(part, made)
+        return tmp_path / name
+
+    path = hide(ACCOUNTS, "accounts.xlsx", {3, 5})
+    for table in ("accounts", "export"):
+        with pytest.raises(InvalidInput, match=r"2 rows of the table are hidden .*row 3, row 5.*Clear the filter"):
+            read_table(path, table=table)
+    assert len(read_table(hide(ACCOUNTS, "seen.xlsx", set()), table="accounts")) == N
+    assert len(read_table(hide(CONTACTS, "contacts.xlsx", {3, 5}), table="contacts")) == N
+    titled = pd.DataFrame(
+        [ACCOUNTS.columns.tolist(), *ACCOUNTS.to_numpy().tolist()], columns=["Cartera", *[""] * (WIDTH - 1)]
+    )
+    assert len(read_table(hide(titled, "titled.xlsx", {1}), table="accounts")) == N

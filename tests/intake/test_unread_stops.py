@@ -162,7 +162,7 @@ SAID = {
     "dispute": ("No reconoce la deuda", "Alega fraude", "Suplantado"), "complaint": ("Queja SIC", "Interpone tutela"),
     "in_lawsuit": ("Litigante", "Amenaza demanda"), "wrong_party": ("Wrong #", "Número errado", "Titular no vive ahí"),
     "paid": ("Alega pago", "Claims paid", "Ya pagó ayer"), "promise_to_pay": ("PROMESA PARCIAL", "Convenio vigente", "Compromiso pago 30/11"),
-    None: ("no fallecido", "sin abogado", "Promesa caída", "NO CONTACTADO", "Do not know", "Rechaza pago", "No llamado", "Cliente cuelga", "XYZ77"),
+    None: ("no fallecido", "sin abogado", "Promesa caída", "NO CONTACTADO", "Do not know", "Rechaza pago", "No llamado", "XYZ77"),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, cast
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
@@ -177,7 +178,7 @@ class Client:
     def _call(self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None) -> Any:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
-        sent = None if body is None else json.dumps(body, default=_text).encode()
+        sent = None if body is None else json.dumps(_plain(body), allow_nan=False).encode()
         headers = self._headers if sent is None else self._headers | {"content-type": "application/json"}
         for attempt in range(1, self._attempts + 1):
             try:
@@ -208,8 +209,32 @@ def _part(value: str) -> str:
     return quote(value, safe="")
 
 
-def _text(value: Any) -> str:
-    return str(value.isoformat())
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: rows of data frames too, whose empty cells (NaN, NaT, NA) are unknown."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(one) for one in value]
+    if type(value).__name__ == "NAType" or _is_nan(value):
+        return None
+    if isinstance(value, float):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if type(value).__name__ == "datetime64":
+        return str(value)[:26]  # microseconds
+    if hasattr(value, "tolist"):  # scalars and arrays of numpy
+        return _plain(value.tolist())
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} cannot be sent; give text, numbers, days, instants, lists or dicts.")
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether a value is none, as NaN and NaT say by being unlike themselves; arrays are asked item by item."""
+    return not hasattr(value, "__len__") and bool(value != value)
 
 
 def _lower(headers: Any) -> dict[str, str]:

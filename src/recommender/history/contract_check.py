@@ -30,6 +30,7 @@ from recommender.intake import (
     personal_columns,
     subdivision_codes,
     text_of_bytes,
+    with_spoken_refusals,
     wrongly_encoded,
 )
 from recommender.tables import UNREADABLE_ROW, Column, Contract
@@ -175,6 +176,7 @@ def check_table(
             unreadable,
         )
     _check_encodings(given, faults)
+    given = with_spoken_refusals(given)
     owners = given[[name for name in _WHOSE if name in given.columns]]
     spelling = _Spelling(stated or Stated(timezone=naive_timezone), None if clocks is None else partial(clocks, owners))
     refuse_unread_stops(given.drop(columns=[c for c in given if c in levels]), faults, spelling.stated)

@@ -77,6 +77,7 @@ from recommender.intake.profiles import (
 from recommender.intake.pseudonyms import (
     pseudonym,
 )
+from recommender.intake.refusals import with_spoken_refusals
 from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
@@ -91,6 +92,7 @@ from recommender.intake.states import (
 )
 from recommender.intake.subdivisions import is_subdivision, subdivision_code, subdivision_codes
 from recommender.intake.told_contacts import doubt_told_contacts
+from recommender.intake.told_features import feature_says_stop
 from recommender.intake.unread_stops import distinct_cells, doubt_unread_stops, unread_stops
 from recommender.intake.vocabulary import (
     CHANNEL_NAMES,
@@ -152,6 +154,7 @@ __all__ = [
     "doubt_statuses",
     "doubt_told_contacts",
     "doubt_unread_stops",
+    "feature_says_stop",
     "flag_of",
     "flat_rows",
     "id_key",
@@ -187,6 +190,7 @@ __all__ = [
     "unread_stops",
     "with_case_states",
     "with_clock",
+    "with_spoken_refusals",
     "with_states",
     "words_of",
     "wrongly_encoded",

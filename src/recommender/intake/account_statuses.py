@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recommender.intake.canonical import TableReading
-from recommender.intake.ended_accounts import is_over, names_status
+from recommender.intake.ended_accounts import end_has_come, is_over, names_end_day, names_status
 from recommender.intake.subdivisions import is_subdivision, subdivision_code
 from recommender.intake.told_stops import stop_told
 from recommender.intake.vocabulary import canonical_word
@@ -44,9 +44,9 @@ _MOST_WORDS = 40
 def doubt_statuses(
     reading: TableReading, piece: pa.Table | pd.DataFrame, read: pd.DataFrame, today: date | None
 ) -> None:
-    """Doubt accounts (the piece read last) of which a state says that nothing is overdue, and note words that nobody knows.
+    """Doubt accounts (the piece read last) of which a state says that nothing is overdue or a day that they have ended.
 
-    Who is called overdue although he is up to date was called by mistake: where a state and a due date contradict each
+    Words and days that nobody can read are noted. Who is called overdue although he is up to date was called by mistake: where a state and a due date contradict each
     other nobody knows which is meant. A word of no list is not taken as a debt that is owed without saying so.
 
     Parameters
@@ -63,14 +63,14 @@ def doubt_statuses(
     if reading.table != "accounts":
         return
     quiet = {column_word(name) for name in reading.stated.no_stop_in}
+    _doubt_end_days(reading, piece, read, today, quiet)
     overdue: NDArray[np.bool_] | None = None
-    for name in piece.column_names if isinstance(piece, pa.Table) else map(str, piece.columns):
+    for name in _names_of(piece):
         word = column_word(name)
         flagged = _CURRENT_FLAG.fullmatch(word) is not None
         if name in fields("accounts") or word in quiet or not (flagged or names_status(word)):
             continue
-        cells = piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
-        cells = cells.astype(object)
+        cells = _cells_of(piece, name)
         distinct = [cell for cell in cells.dropna().map(str).unique() if not is_blank(cell)]
         if len(distinct) > _MOST_WORDS:
             continue
@@ -97,6 +97,41 @@ def doubt_statuses(
         )  # fmt: skip
 
 
+def _names_of(piece: pa.Table | pd.DataFrame) -> list[str]:
+    return list(piece.column_names) if isinstance(piece, pa.Table) else [str(name) for name in piece.columns]
+
+
+def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
+    cells = piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
+    return cells.astype(object)
+
+
+def _doubt_end_days(
+    reading: TableReading, piece: pa.Table | pd.DataFrame, read: pd.DataFrame, today: date | None, quiet: set[str]
+) -> None:
+    """Doubt accounts that were prescribed, closed or sold on a day that has come, and note days that nobody can read."""
+    for name in _names_of(piece):
+        word = column_word(name)
+        if name in fields("accounts") or word in quiet or not names_end_day(word):
+            continue
+        cells, start = _cells_of(piece, name), reading.n_rows - len(piece)
+        texts = cells.map(str).where(cells.notna())
+        ended = {text: end_has_come(text, today, reading.stated.dates) for text in texts.dropna().unique()}
+        come = {text for text, has_come in ended.items() if has_come}
+        reading.doubt(
+            texts.isin(come).to_numpy(dtype=bool) & _owed(read), cells, name, "ended_on",
+            "is a day that has come, on which the account was prescribed, closed or sold",
+            f"Leave these accounts out, give a balance of 0, or state that it is no such day (--no-stop-in '{name}').",
+            start,
+        )  # fmt: skip
+        unread = {text for text, has_come in ended.items() if has_come is None}
+        reading.note(
+            texts.isin(unread).to_numpy(dtype=bool) & _owed(read), cells, name, "unread_end",
+            "is no day that can be read, or may be two; these accounts were taken as owed",
+            f"Write YYYY-MM-DD, state the order (--dates), or that it is no such day (--no-stop-in '{name}').", start,
+        )  # fmt: skip
+
+
 def _is_known(cell: str, word: str, read: pd.DataFrame) -> bool:
     """Whether a word says that a debt is owed, that it is over or stopped, or where somebody lives."""
     said = plain_word(cell)
@@ -117,7 +152,12 @@ def _overdue(read: pd.DataFrame, today: date | None) -> NDArray[np.bool_]:
     is_past = np.array(
         [True if not isinstance(day, str) else today is not None and day < today.isoformat() for day in due], dtype=bool
     )
-    owed = np.ones(n, dtype=bool)
-    if "balance_minor" in read:
-        owed = ~(pd.to_numeric(read["balance_minor"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan) == 0)
-    return np.where(np.isnan(days), is_past, days > 0) & owed
+    return np.where(np.isnan(days), is_past, days > 0) & _owed(read)
+
+
+def _owed(read: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows whose balance is not known to be zero."""
+    if "balance_minor" not in read:
+        return np.ones(len(read), dtype=bool)
+    balance = pd.to_numeric(read["balance_minor"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.asarray(balance != 0)

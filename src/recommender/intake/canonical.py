@@ -24,6 +24,7 @@ from recommender.intake.faults import Fault, Stated
 from recommender.intake.ids import digits_lost, id_texts
 from recommender.intake.moments import DayEvidence, DayOrder, Moment, day_evidence, moment_of
 from recommender.intake.numbers import DecimalEvidence, decimal_evidence, number_of
+from recommender.intake.refusals import with_spoken_refusals
 from recommender.intake.subdivisions import subdivision_codes
 from recommender.intake.vocabulary import (
     canonical_word,
@@ -127,7 +128,7 @@ class TableReading:
             Ids, countries, words as text; instants in UTC; dates as ``YYYY-MM-DD``; lists separated by ``;``. A cell
             that cannot be read stays as it was where text may stand (the rules deny it), else it is missing.
         """
-        frame = text_of_bytes(frame)
+        frame = with_spoken_refusals(text_of_bytes(frame))
         read = {str(name): frame[name].reset_index(drop=True) for name in frame.columns}
         self.guessed = {}
         # What tells the clock goes first.

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 
-from recommender.intake.moments import Moment, moment_of
-from recommender.intake.words import flag_of
+from recommender.intake.moments import DayOrder, Moment, moment_of
+from recommender.intake.words import flag_of, is_blank
 
-__all__ = ["is_over", "may_say_over", "names_status", "says_by_flag"]
+__all__ = ["end_has_come", "is_over", "may_say_over", "names_end_day", "names_status", "says_by_flag"]
 
+#: Days up to this year stand for none.
+_NEVER = 1971
 #: Names of the state an account is in. What was charged off in the books (castigado) is owed all the same.
 _STATE = re.compile(
     r"(?:^|_)(?:estado|estados|status|statu|stat|estatus|stato|sts|situac\w*|situacao|condic\w*|condition|state|etapa|stage|marca|novedad|fase|phase|lifecycle|disposition)(?:_|$)"
@@ -59,6 +62,12 @@ _DAY = re.compile(
     r"|(?:account_|loan_|acct_)?(?:closed|paid_off|paidoff|paid_in_full|cancelled|cleared|clearing|sold|recalled|recall)_(?:date|at|on|day)"
     r"|(?:date|fecha)_(?:account_)?(?:closed|sold|recalled|paid_off|paid_in_full)|fecha_(?:de_)?(?:la_)?(?:venta_(?:de_)?(?:la_)?cartera)"
 )
+#: Days on which an account ends, and which may be still to come; those of a month, of an invoice or of a card are none.
+_OF_ACCOUNT = r"(?:cuenta|obligacion|credito|prestamo|deuda|account|acct|loan|debt|contract|conta|contrato|divida|cartera|portfolio)"
+_END_DAY = re.compile(
+    rf"(?:fecha|fec|f|date|data|dt)_(?:de_|da_|of_)?(?:la_)?(?:prescripcion|prescricao|prescription|limitation|cierre|fechamento|closing|closure|venta|venda|sale)(?:_(?:de_|da_|do_|of_)?(?:la_|el_)?{_OF_ACCOUNT})?"
+    rf"|(?:{_OF_ACCOUNT}_)?(?:prescription|limitations?|statute(?:_of_limitations?)?|sol|time_bar(?:red)?|close|closing|closure|sale)_(?:date|on|day|at)"
+)
 
 
 def may_say_over(name: str) -> bool:
@@ -94,9 +103,41 @@ def is_over(name: str, cell: object, said: str) -> bool:
         return flag_of(cell) is (_YES.fullmatch(name) is not None)
     if _DAY.fullmatch(name):
         day = moment_of(said if isinstance(cell, str) and said.isdigit() else str(cell).strip(), None)
-        return day == "open" or (isinstance(day, Moment) and day.at.year > 1971)
+        return day == "open" or (isinstance(day, Moment) and day.at.year > _NEVER)
     if _STATE.search(name) is None or _OVER.fullmatch(said) is None:
         return False
     if _INACTIVE.fullmatch(said) and _OF_CUSTOMERS.search(name):
         return False
     return _IN_PART.search(said) is None and _STILL_OWED.fullmatch(said) is None
+
+
+def names_end_day(name: str) -> bool:
+    """Whether a column so called holds the day on which an account ends: prescribed, closed or sold then."""
+    return _END_DAY.fullmatch(name) is not None
+
+
+def end_has_come(cell: object, today: date | None, order: DayOrder | None) -> bool | None:
+    """Whether the day in a cell under such a name has come: False where it names none (blank, 1900-01-01).
+
+    Parameters
+    ----------
+    cell : object
+    today : date or None
+    order : {"dmy", "mdy"} or None
+        Which of two numbers is the day; None = nobody knows: a day that has come in either order has come.
+
+    Returns
+    -------
+    bool or None
+        None where nobody can say: it cannot be read, may be two days, or nobody knows what day it is.
+    """
+    if is_blank(cell):
+        return False
+    text = str(cell).strip()
+    read = [moment_of(text, one) for one in ((order,) if order else ("dmy", "mdy"))]
+    days = {day.at.date() for day in read if isinstance(day, Moment)}
+    told = {day for day in days if day.year > _NEVER}
+    if not told:
+        return False if days else None
+    come = {day <= today for day in told} if today is not None else set()
+    return come.pop() if len(come) == 1 else None

@@ -12,14 +12,13 @@ import pandas as pd
 from recommender.intake.days import day_told
 from recommender.intake.event_records import FAILED, SAME_CONTACT_US
 from recommender.intake.ids import id_text
-from recommender.intake.told_ahead import may_be_told
 from recommender.intake.vocabulary import canonical_channel, canonical_word
 from recommender.local_time import DAY_US, as_utc_us, is_timezone
 
 __all__ = ["currency_of", "due_instants", "end_of_day", "events_of", "instants_of", "is_null"]
 __all__ += ["numbers_of", "payments_of", "word_of", "words_of"]
 
-_DAY_0 = date(1970, 1, 1)
+_DAY_0, _LAST_DAY = date(1970, 1, 1), date.max - timedelta(days=1)
 _NO_STATE = ("attempt", "attempted")
 #: Words beside which the day of a promise says nothing new.
 _OF_PROMISES = ("promise_to_pay", "promise_kept", "promise_broken", "paid", "paid_in_full", "payment_reversed")
@@ -147,8 +146,7 @@ def currency_of(accounts: pd.DataFrame, keys: Sequence[str]) -> dict[str, str]:
 def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> dict[str, list[tuple[int, float]]]:
     """Instants and amounts by account; an amount in another currency than the debt's is none that is known.
 
-    A payment dated ahead counts as made now: somebody told it, unless a decision is replayed. One that is taken back
-    ahead is not taken back yet.
+    A payment dated ahead counts as made now: somebody told it. One that is taken back ahead is not taken back yet.
     """
     paid: dict[str, list[tuple[int, float]]] = {}
     if not len(payments):
@@ -160,7 +158,7 @@ def payments_of(payments: pd.DataFrame, now: int, codes: Mapping[str, str]) -> d
     rows = zip(once["account_id"], instants_of(once, "paid_at"), amounts, currencies, strict=True)
     for account, at, amount, code in rows:
         key = id_text(account)
-        if key is not None and (at is None or at <= now or (not amount <= 0 and may_be_told(at, now))):
+        if key is not None and (at is None or at <= now or not amount <= 0):
             known = is_null(code) or codes.get(key, code) == code
             paid.setdefault(key, []).append((now if at is None else min(at, now), amount if known else float("nan")))
     return paid
@@ -204,7 +202,8 @@ def end_of_day(day: Any, zone: str | None) -> int | None:
     told = day_told(day, zone)
     if told is None:
         return None
-    ends = pd.Timestamp(told + timedelta(days=1)).tz_localize(
+    # 9999-12-31 is how programs write "never".
+    ends = pd.Timestamp(min(told, _LAST_DAY) + timedelta(days=1)).tz_localize(
         zone if is_timezone(zone) else "UTC", ambiguous=False, nonexistent="shift_forward"
     )
     return as_utc_us(ends.to_pydatetime())

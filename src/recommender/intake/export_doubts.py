@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import shorten
+from recommender.intake.ended_accounts import end_has_come, names_end_day
 from recommender.intake.faults import Stated
 from recommender.intake.unread_stops import distinct_cells, unread_stops
-from recommender.spelling import column_forms
+from recommender.spelling import column_forms, column_word
 
 __all__ = ["odd_figures", "unread_columns"]
 
@@ -38,6 +39,16 @@ def unread_columns(frame: pd.DataFrame, profile: str, tables: Mapping[str, Any],
             f"{len(frame):,} rows; {shorten(cells[:3])} in row {shorten(where[:3].tolist())}). Add it to a profile of "
             f"your own, or state --no-stop-in '{name}'."
         )
+
+    for name in left.columns if table == "accounts" else ():
+        if names_end_day(column_word(str(name))):
+            ends = left[name].map(lambda cell: end_has_come(cell, None, stated.dates) is not False).to_numpy(dtype=bool)
+            if ends.any():
+                yield (
+                    f"{name} may tell that an account is prescribed, closed or sold, and profile {profile!r} does not "
+                    f"read it ({int(ends.sum()):,} of {len(frame):,} rows). Leave out those that are over, then state "
+                    f"--no-stop-in '{name}'."
+                )
 
 
 def _named_in(spec: Any) -> Iterator[str]:

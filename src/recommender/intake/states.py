@@ -43,8 +43,8 @@ from recommender.intake.event_rows import (
 )
 from recommender.intake.ids import id_text, id_texts
 from recommender.intake.reversals import taken_back
-from recommender.intake.told_ahead import may_be_told
 from recommender.local_time import DAY_US, as_utc_us
+from recommender.tables import DEBTOR_FLAGS
 
 __all__ = [
     "CASE_WORDS",
@@ -134,8 +134,8 @@ def account_states(
     payments : DataFrame or None
         ``account_id``, ``paid_at``, ``amount_minor``; a negative amount takes a payment back.
     as_of : aware datetime
-        What is dated later and stops acts all the same: it is told, so it is known. The rest is not known yet, nor is
-        what happened later than a decision that is replayed (:func:`~recommender.intake.told_ahead.may_be_told`).
+        What is dated later and stops acts all the same: it is told, so it is known. The rest is not known yet. No
+        clock is asked: a moment that was given too early would else lose what was said since.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def _told_states(
     events = sorted(events_of(contacts, outcomes, owner), key=lambda event: (event[0], event[1] not in LIFTS))
     zone_of = dict(zip(keys, account_zones(accounts), strict=True)) if events else {}
     for at, word, account, person, channel, due, callback, case in events:
-        if at > now and not (acts_when_told(word) and may_be_told(at, now)):
+        if at > now and not acts_when_told(word):
             continue
         at = min(at, now)
         people.setdefault(person, PersonEvents()).tell(word, at, channel, case)
@@ -368,14 +368,4 @@ def _listed(value: Any) -> list[str] | None:
 
 def _flags_told(frame: pd.DataFrame, row: int) -> bool:
     """Whether columns of their own say all there is to know about flags."""
-    names = (
-        "do_not_contact",
-        "disputed",
-        "insolvent",
-        "represented",
-        "in_lawsuit",
-        "hardship",
-        "deceased",
-        "cease_contact",
-    )
-    return all(name in frame and not is_null(frame[name].iloc[row]) for name in names)
+    return all(name in frame and not is_null(frame[name].iloc[row]) for name in DEBTOR_FLAGS)

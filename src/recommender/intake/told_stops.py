@@ -26,6 +26,8 @@ _STEMS: dict[str, str] = {
     r"|nao_(?:quer_|deseja_|aceita_|me_|mais_|ser_|receber_)*(?:ligar\w*|ligue\w*|ligacoes|contat\w+|perturb\w*|cham\w+|incomod\w+)|parar?_de_(?:ligar|llamar)|dejen?_de_(?:llamar|escribir|molestar)"
     r"|(?:do_?not|don_?t)_?(?:call|contact|e?mail|text|sms|disturb|dial|phone|solicit|whatsapp|send|message)\w*|stop_(?:calling|contact\w*|texting|all)|dnc\w{0,2}|dnd|dne|opt(?:ed)?_?outs?|optout\w*|unsub\w*|desuscri\w*|desinscri\w*|descadastr\w*"
     r"|(?:dad[oa]|dar|darse|dese)_de_baja|(?:pide|pidio|pidieron|solicita|solicito|quiere|desea|requiere)_(?:la_|su_|dar(?:se|le)?_(?:de_)?)?baja|baja_(?:de_(?:la_)?(?:base|lista|contacto|sms|mensajes|correo|whatsapp)|total|definitiva)"
+    r"|(?:niega|nego|rehusa|rehuso|rechaza|rechazo|recusa|recusou)_(?:a_|al_|el_|o_|todo_|cualquier_|mas_|que_(?:lo|la|le)_|recibir_|receber_|futur[oa]s_)*(?:ser_(?:contactad[oa]|llamad[oa]|contatad[oa])|contactos?|contatos?|llamadas|ligacoes|mensajes|mensagens|contacten|llamen)"
+    r"|refus\w*_(?:to_be_|to_receive_|receiving_|any_|all_|further_|future_|more_)*(?:contact\w*|calls|called|messages|communications?)|written_refusal|(?:refus\w*|negativa|rechaz\w*|recus\w*|niega)_(?:\w+_)*?(?:in_writing|por_escrito)"
     r"|remove_(?:me|from|number|my)\w*|cease\w*|c_d(?:_letter)?|revoc\w*|revok\w*|revog\w*|black_?list\w*|lista_(?:negra|robinson|restrictiva|de_exclusion|de_bloqueo)|robinson",
     "opt_out": r"(?:user|usuario|usuaria|cliente|customer|recipient|destinatari[oa]|titular)_(?:ha_|has_|nos_|te_|le_)*(?:blocked|bloqueo|bloqueou)|(?:blocked|bloquead[oa])_(?:by|por|pelo)_(?:the_|el_|la_|o_)?(?:user|usuario|customer|cliente|recipient|destinatario|titular)",
     "dispute": r"disput\w*|fraud\w*|(?:id|identity)_theft|suplant\w*|usurpacion|(?:desconoce|no_reconoce|niega)_(?:la_)?(?:deuda|obligacion|credito|compra)|(?:no_es|nao_e)_(?:su|mi|sua|minha)_(?:deuda|divida)"
@@ -79,7 +81,7 @@ STOP_NAME = _whole("|".join([*_STEMS.values(), _NAMES]))
 """What a column that tells a stop is called."""
 PERHAPS_STOP = (
     r"(?i)fallec|falec|deceas|difunt|finad|bito|defunc|insolv|bankr|bkcy|concurs|quiebra|abogad|advogad|attorney|atty|lawyer|do ?not|don.?t|dnc|opt.?out|unsub|desuscri|descadast|baja|remove|cease|revoc|revok|revog"
-    r"|robinson|disput|fraud|theft|block|bloque|suplant|litig|lawsuit|demand|quej|reclam|complain|pqr|tutela|muri|muert|died|death|stop|(?:no|n.o|not) (?:\S+ ){0,3}(?:llam|contact|molest|lig|contat|perturb|cham|escrib|ser |recon)"
+    r"|robinson|refus|rehus|recus|niega|neg.|rechaz|disput|fraud|theft|block|bloque|suplant|litig|lawsuit|demand|quej|reclam|complain|pqr|tutela|muri|muert|died|death|stop|(?:no|n.o|not) (?:\S+ ){0,3}(?:llam|contact|molest|lig|contat|perturb|cham|escrib|ser |recon)"
 )  # fmt: skip
 """A sieve for long columns: what it lets through may say a stop (:func:`stop_told` judges), nothing else does."""
 

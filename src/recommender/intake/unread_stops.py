@@ -28,7 +28,7 @@ from recommender.intake.words import channel_list, flag_of, is_blank
 from recommender.spelling import column_word, plain_word
 from recommender.tables import fields
 
-__all__ = ["distinct_cells", "doubt_unread_stops", "unread_stops"]
+__all__ = ["asks_of_numbers", "distinct_cells", "doubt_unread_stops", "unread_stops"]
 
 _OF_PEOPLE = frozenset(
     ("opt_out", "opt_out_all", "complaint", "dispute", "deceased", "contact_stopped", "paid_in_full", *MARKS)
@@ -323,10 +323,15 @@ def distinct_cells(piece: pa.Table | pd.DataFrame, table: str) -> dict[str, list
     return {name: cells for name, cells in held.items() if cells is not None}
 
 
+def asks_of_numbers(word: str) -> bool:
+    """Whether a number in a column so called may be a yes or a no; in others it counts or measures."""
+    return may_say_over(word) or any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION))
+
+
 def _distinct(piece: pa.Table | pd.DataFrame, name: str) -> list[Any] | None:
     """Distinct cells of a column; of a long one those that may say a stop; None of one that holds numbers."""
     word = column_word(name)
-    told = may_say_over(word) or any(pattern.search(word) for pattern in (STOP_NAME, _PERMISSION, _PROMISED))
+    told = asks_of_numbers(word) or _PROMISED.search(word) is not None
     if isinstance(piece, pa.Table):
         column = piece.column(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

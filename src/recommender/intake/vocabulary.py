@@ -65,7 +65,8 @@ _DEBTOR_TYPES = {
 _OUTCOMES = {
     "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta ocupado busy buzon "
-    "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador",
+    "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador "
+    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto",
     "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
     "delivered": "delivered delivered_to_handset entregado entregada recibido entregue",
     "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
@@ -74,7 +75,7 @@ _OUTCOMES = {
     "third_party": "third_party tercero contacto_con_tercero contacto_tercero familiar mensaje_con_tercero terceiro recado_com_terceiro contato_com_terceiro",
     "right_party_contact": "right_party_contact rpc contacto_directo contacto_titular contacto_con_titular titular "
     "contacto_efectivo live_contact contato_direto contato_com_titular cpc titular_localizado contato_efetivo",
-    "answered": "answered contesta contesto contestada atendida answer human atendeu",
+    "answered": "answered contesta contesto contestada atendida answer human atendeu hung_up hang_up hangup customer_hung_up debtor_hung_up colgo cuelga cuelgan le_colgo cliente_cuelga cliente_colgo titular_cuelga titular_colgo cuelga_llamada corta_llamada corta_la_llamada corto_la_llamada desligou cliente_desligou desligou_na_cara call_dropped dropped_call llamada_cortada se_corto_la_llamada se_corta_la_llamada ligacao_caiu chamada_caiu dead_air llamada_muda ligacao_muda chamada_muda",
     "promise_to_pay": "promise_to_pay ptp promesa promesa_de_pago promesa_pago compromiso compromiso_de_pago acuerdo_de_pago promessa promessa_de_pagamento acordo acordo_de_pagamento compromisso promise compromete_pago promete_pago",
     "promise_kept": "promise_kept promesa_cumplida compromiso_cumplido promessa_cumprida acordo_cumprido kept_promise",
     "promise_broken": "promise_broken promesa_incumplida promesa_rota compromiso_incumplido promessa_quebrada quebra_de_acordo acordo_quebrado broken_promise",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
-from recommender.intake import canonical_word, day_told
+from recommender.intake import canonical_word, country_zone, day_told
 from recommender.local_time import DAY_US, is_timezone
 from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
@@ -273,9 +273,12 @@ def _days(accounts: Columns, name: str) -> tuple[Any, Any]:
     days, odd, timed = read(name, _day_of, np.int64, np.bool_, np.bool_)
     if timed if len(accounts) == 1 else timed.any():
         days = np.array(days, dtype=np.int64).reshape(len(accounts))
-        cells, zones = accounts.values(name), accounts.values("timezone")
+        cells, zones, countries = (accounts.values(one) for one in (name, "timezone", "country"))
         for row in np.flatnonzero(timed).tolist():
-            day = day_told(cells[row], zones[row])
+            zone, country = zones[row], countries[row]
+            if not is_timezone(zone):  # as tables are read: the one zone of its country
+                zone = country_zone(country) if isinstance(country, str) else None
+            day = day_told(cells[row], zone)
             days[row] = NO_DUE_DAY if day is None else (day - _DAY_0).days
     return days, odd
 

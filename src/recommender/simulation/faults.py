@@ -22,7 +22,11 @@ _INSTANT = {
     "payments": "paid_at",
 }
 _AMOUNT = {"accounts": "balance_minor", "contacts": "cost_minor", "payments": "amount_minor"}
-_LEVEL = {"decisions": ("channel", "pigeon"), "contacts": ("channel", "telegraph"), "outcomes": ("outcome", "hung_up")}
+_LEVEL = {
+    "decisions": ("channel", "pigeon"),
+    "contacts": ("channel", "telegraph"),
+    "outcomes": ("outcome", "smoke_signal"),
+}
 _TEXT = {
     "accounts": ("product", "crÃ©dito"),
     "decisions": ("policy_version", "versiÃ³n-1"),

@@ -17,6 +17,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.frames import as_arrow
 from recommender.history import EligibleSets, LoggedFeedback
+from recommender.store.files.foreign_logs import is_foreign, read_foreign_log
 
 __all__ = [
     "feedback_from_file",
@@ -46,8 +47,16 @@ _CSV_ENDINGS = (".csv", ".csv.gz")
 _BLOCK_ROWS = 65_536
 
 
-def read_frame(path: Path | str, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet or CSV file (``.csv``, ``.csv.gz``).
+def read_frame(path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None) -> pd.DataFrame:
+    """Read a Parquet or CSV file (``.csv``, ``.csv.gz``), or a log that another program wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    columns : list of str or None
+        None = all.
+    encoding : str or None
+        Of a text file that is not Unicode.
 
     Raises
     ------
@@ -58,10 +67,17 @@ def read_frame(path: Path | str, columns: list[str] | None = None) -> pd.DataFra
     if not file.is_file():
         raise InvalidInput(f"There is no file {file}.", column="path", mend="Check the path.")
     try:
+        if encoding is not None or is_foreign(file):
+            return read_foreign_log(file, columns, encoding)
         if file.name.endswith(_CSV_ENDINGS):
-            return pd.read_csv(file, usecols=columns)
+            try:
+                return pd.read_csv(file, usecols=columns)
+            except UnicodeDecodeError:
+                return read_foreign_log(file, columns)
         # A column of its own each, so that whoever takes some of them need not keep the others.
         return pd.read_parquet(file, columns=columns, to_pandas_kwargs={"split_blocks": True, "self_destruct": True})
+    except InvalidInput:
+        raise
     except (ValueError, OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
             f"{file} cannot be read: {error}",

@@ -37,7 +37,9 @@ __all__ = ["json_documents", "read_arrow", "read_duckdb", "read_json_lines", "re
 _MOST_BYTES = 1 << 30
 _DATE_FORMATS = frozenset((14, 15, 16, 17, 18, 19, 20, 21, 22, 45, 46, 47))
 _DAY_0 = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}  # noqa: DTZ001 - a workbook's days are local
-_BROKEN = -1  # in place of a column's number
+_BROKEN, _HIDDEN = -1, -2  # in place of a column's number
+#: Tables of whom is contacted: of what happened, a row more leaves somebody alone.
+_CHOSEN = ("accounts", "export")
 _CELL = re.compile(r"([A-Z]+)[0-9]+")
 
 
@@ -140,7 +142,8 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
     ------
     InvalidInput
         For what is no workbook, for a sheet that is not there, for several that may hold the table, and for formulas
-        of its table that hold an error or no value.
+        of its table that hold an error or no value. For rows of accounts that are hidden (by a filter, or folded up):
+        nobody can tell whether somebody took them out.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -157,18 +160,24 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
     filled = {name: one for name, one in held.items() if one is not None}
     if not filled:
         raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
-    fits = [name for name, (frame, _) in filled.items() if _holds(frame, table)]
+    fits = [name for name, (frame, _, _) in filled.items() if _holds(frame, table)]
     if len(fits) > 1:
         raise InvalidInput(
             f"{path} has {len(fits)} sheets that may hold the {table}: {', '.join(fits)}.", column="path",
             mend=f"Name one ({path.name}#{fits[0]}), or put their rows into one sheet.",
         )  # fmt: skip
-    frame, broken = filled[fits[0]] if fits else next(iter(filled.values()))
+    frame, broken, hidden = filled[fits[0]] if fits else next(iter(filled.values()))
     if broken:
         raise InvalidInput(
             f"{path}: {'; '.join(broken[:3])}{f' ({len(broken)} rows)' if len(broken) > 3 else ''}.", column="path",
             mend="Mend the formulas, open the workbook in a spreadsheet program and save it, or export values.",
         )  # fmt: skip
+    if hidden and table in _CHOSEN:
+        raise InvalidInput(
+            f"{path}: {len(hidden):,} rows of the table are hidden by a filter or folded up ({', '.join(hidden[:5])}).",
+            column="path",
+            mend="Clear the filter where they count, or copy the visible rows into a sheet of their own.",
+        )
     return frame
 
 
@@ -180,10 +189,10 @@ def _holds(frame: pd.DataFrame, table: str) -> bool:
     return len(frame) > 0 and set(CONTRACTS[table].required) <= named
 
 
-def _table_of(rows: list[dict[int, str]], path: Path) -> tuple[pd.DataFrame, list[str]] | None:
-    """The table of a sheet and what is wrong with cells of it; None where the sheet is empty."""
+def _table_of(rows: list[dict[int, str]], path: Path) -> tuple[pd.DataFrame, list[str], list[str]] | None:
+    """The table of a sheet, what is wrong with cells of it, and its hidden rows; None where the sheet is empty."""
     rows = [row for row in rows if any(value.strip() for value in row.values())]
-    broken = [row.pop(_BROKEN, None) for row in rows]
+    broken, hidden = ([row.pop(mark, None) for row in rows] for mark in (_BROKEN, _HIDDEN))
     if not rows:
         return None
     width = 1 + max(max(row, default=0) for row in rows)
@@ -197,8 +206,10 @@ def _table_of(rows: list[dict[int, str]], path: Path) -> tuple[pd.DataFrame, lis
     frame = pd.DataFrame({name: pd.Series(values, dtype="str") for name, values in cells.items()})
     frame = without_repeats(frame, path)
     gone = decoration(frame)
-    told = [one for place, one in enumerate(broken[start + 1 :]) if one and place not in gone]
-    return frame.drop(index=gone).reset_index(drop=True), told
+    wrong, unseen = (
+        [one for place, one in enumerate(told[start + 1 :]) if one and place not in gone] for told in (broken, hidden)
+    )
+    return frame.drop(index=gone).reset_index(drop=True), wrong, unseen
 
 
 def _sheet_names(archive: zipfile.ZipFile) -> list[str]:
@@ -222,13 +233,15 @@ def _rows_of(archive: zipfile.ZipFile, sheet: str) -> Iterator[dict[int, str]]:
     target = links[wanted].lstrip("/")
     row: dict[int, str] = {}
     kind = style = value = place = ""
-    column, worked_out = -1, False
+    column, worked_out, number, unseen = -1, False, 0, False
     for tag, attributes, text in _elements(
         archive.read(target if target.startswith("xl/") else f"xl/{target}"), ends=True
     ):
         named_attributes = dict(attributes)
         if tag == "row":
-            row, column = {}, -1
+            row, column, number = {}, -1, number + 1
+            number = int(named_attributes.get("r", number))
+            unseen = named_attributes.get("hidden") in ("1", "true")
         elif tag == "c":
             match = _CELL.fullmatch(named_attributes.get("r", ""))
             column = _number_of(match[1]) if match else column + 1
@@ -245,7 +258,7 @@ def _rows_of(archive: zipfile.ZipFile, sheet: str) -> Iterator[dict[int, str]]:
         elif tag == "/c" and value:
             row[column] = _cell(value, kind, int(style) < len(dates) and dates[int(style)], texts, old_mac)
         elif tag == "/row":
-            yield row
+            yield row | {_HIDDEN: f"row {number}"} if row and unseen else row
 
 
 def _cell(value: str, kind: str, is_date: bool, texts: list[str], old_mac: bool) -> str:
