@@ -7,7 +7,6 @@ from recommender.intake.acting_events import (
 )
 from recommender.intake.canonical import (
     TableReading,
-    one_spelling,
 )
 from recommender.intake.clock_columns import (
     clock_column,
@@ -58,6 +57,7 @@ from recommender.intake.numbers import (
     decimal_evidence,
     number_of,
 )
+from recommender.intake.one_spelling import one_spelling
 from recommender.intake.personal_data import (
     cell_is_personal,
     column_is_personal,

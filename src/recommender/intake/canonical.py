@@ -14,10 +14,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.intake.cell_texts import is_text, odd_texts, undecoded
 from recommender.intake.days import account_zones, day_of, local_days
 from recommender.intake.encodings import text_of_bytes, wrongly_encoded
 from recommender.intake.faults import Fault, Stated
@@ -44,7 +43,7 @@ from recommender.intake.words import (
 )
 from recommender.tables import DEBTOR_FLAGS, Kind, fields
 
-__all__ = ["TableReading", "one_spelling"]
+__all__ = ["TableReading"]
 
 _ISO = r"^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$"
 _ORDER_MEND = "State the order with --dates dmy (day first) or --dates mdy, or write YYYY-MM-DD."
@@ -96,12 +95,12 @@ class TableReading:
         """Take note of how cells are written."""
         frame = text_of_bytes(frame)
         for name, kind in self._read_here(frame):
-            if not _is_text(frame[name]):
+            if not is_text(frame[name]):
                 continue
             if kind in ("date", "instant"):
-                self._days[name] = self._days.get(name, DayEvidence()) | day_evidence(_odd_texts(frame[name], _ISO))
+                self._days[name] = self._days.get(name, DayEvidence()) | day_evidence(odd_texts(frame[name], _ISO))
             elif kind in ("number", "probability"):
-                evidence = decimal_evidence(_odd_texts(frame[name], r"^-?\d+$"))
+                evidence = decimal_evidence(odd_texts(frame[name], r"^-?\d+$"))
                 self._decimals[name] = self._decimals.get(name, DecimalEvidence()) | evidence
 
     def order_of(self, name: str) -> DayOrder | None:
@@ -159,7 +158,7 @@ class TableReading:
         match kind:
             case "id":
                 self.doubt(digits_lost(cells), cells, name, "digits_lost", _CUT, _CUT_MEND, self.n_rows)
-                self._fault(_undecoded(cells), cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
+                self._fault(undecoded(cells), cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
                 return id_texts(cells)
             case "date":
                 return self._dates(cells, name, zones)
@@ -277,7 +276,7 @@ class TableReading:
             self.faults[key].rows = self._signs[0]
 
     def _as_numbers(self, cells: pd.Series, name: str) -> pd.Series:
-        if not _is_text(cells):
+        if not is_text(cells):
             return cells if pd.api.types.is_numeric_dtype(cells.dtype) else pd.to_numeric(cells, errors="coerce")
         evidence = self._decimals.get(name, DecimalEvidence())
         decimal = self.stated.decimal or evidence.decided
@@ -383,7 +382,7 @@ class TableReading:
 
     def _text_instants(self, cells: pd.Series, name: str) -> tuple[pd.Series, pd.Series]:
         """Instants that carry their offset, and local times that do not."""
-        if _is_text(cells) and not len(_odd_texts(cells, _ISO)):
+        if is_text(cells) and not len(odd_texts(cells, _ISO)):
             text = cells.astype("str")
             offset = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True).fillna(value=False).to_numpy(dtype=bool)
             if offset.all() or not (~offset & cells.notna().to_numpy()).any():
@@ -399,43 +398,3 @@ class TableReading:
             pd.Series([m.at if m and not m.aware else None for m in moments] + [None], dtype=object)
         ).astype("datetime64[us]")
         return aware.take(codes).reset_index(drop=True), local.take(codes).reset_index(drop=True)
-
-
-def one_spelling(cells: pd.Series, table: str, name: str) -> pd.Series:
-    """Cells of a column of words in the one spelling of :class:`TableReading`; further text without outer blanks."""
-    kind = fields(table)[name].kind if name in fields(table) else None
-    if isinstance(cells.dtype, pd.CategoricalDtype):
-        cells = cells.astype(cells.cat.categories.dtype)
-    if not _is_text(cells) and not (kind == "country" and pd.api.types.is_integer_dtype(cells.dtype)):
-        return cells
-    if kind in ("country", "zone", "currency", "channels", "flags", "level", "language", "subdivision"):
-        return TableReading(table).read(cells.to_frame(name))[name]
-    if kind not in (None, "text"):
-        return cells
-    words = pa.array(cells, type=pa.large_string(), from_pandas=True) if _all_texts(cells) else None
-    if words is None or not pc.any(pc.match_substring_regex(words, r"^\s|\s$")).as_py():
-        return cells
-    return cells.astype("str").str.strip()
-
-
-def _all_texts(cells: pd.Series) -> bool:
-    return isinstance(cells.dtype, pd.StringDtype) or pd.api.types.infer_dtype(cells, skipna=True) == "string"
-
-
-def _undecoded(cells: pd.Series) -> NDArray[np.bool_]:
-    """Where ids hold what is no text."""
-    return wrongly_encoded(cells) if _is_text(cells) else np.zeros(len(cells), dtype=bool)
-
-
-def _is_text(cells: pd.Series) -> bool:
-    return cells.dtype == object or isinstance(cells.dtype, pd.StringDtype)
-
-
-def _odd_texts(cells: pd.Series, usual: str) -> list[str]:
-    """Distinct texts of a column that are not written in the usual way."""
-    text = cells.dropna()
-    if text.dtype == object:
-        text = text[text.map(lambda value: isinstance(value, str))]
-    text = text.astype("str")
-    odd = text[~text.str.match(usual).to_numpy(dtype=bool)]
-    return [value for value in odd.unique().tolist() if value.strip()]
