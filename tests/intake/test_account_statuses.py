@@ -147,20 +147,13 @@ def test_a_word_that_nobody_knows_is_said_aloud(tmp_path):
     assert plan(tmp_path, brazil)[1] == []  # a part of the country
 
 
+_ALONE = ["--no-contacts-yet", "--account"]
+
+
 def test_a_check_reads_states_as_a_plan_does(tmp_path):
     """Refused with the same words, and the note is told beside the verdict."""
     facts = ACCOUNTS.iloc[0].drop("language").to_dict()
-    asked = [
-        "check",
-        "--pack",
-        "CO",
-        "--channel",
-        "sms",
-        "--at",
-        "2026-11-25T10:00:00-05:00",
-        "--no-contacts-yet",
-        "--account",
-    ]
+    asked = ["check", "--pack", "CO", "--channel", "sms", "--at", "2026-11-25T10:00:00-05:00", *_ALONE]
     path = tmp_path / "account.json"
     for told, code, said in (({"activo": "NO"}, 2, "activo"), ({"estado": "Al día"}, 2, "nothing is overdue"), ({"estado": "Zafada"}, 0, "no list of states"),
                              ({"fecha_ultimo_pago": "03/04/2026"}, 0, "last_paid_on"), ({"estado": "Mora"}, 0, "allowed: yes")):  # fmt: skip
@@ -179,17 +172,7 @@ def test_an_object_in_a_cell_is_read_or_refused(tmp_path, told, said):
     facts = ACCOUNTS.iloc[0].drop("language").to_dict() | {"flags": []}
     path = tmp_path / "account.json"
     path.write_bytes(json.dumps(facts | told).encode("utf-8-sig"))
-    asked = [
-        "check",
-        "--pack",
-        "CO",
-        "--channel",
-        "sms",
-        "--at",
-        "2026-11-25t15:00:00z",
-        "--no-contacts-yet",
-        "--account",
-    ]
+    asked = ["check", "--pack", "CO", "--channel", "sms", "--at", "2026-11-25t15:00:00z", *_ALONE]
     done = CliRunner().invoke(build_app("check"), [*asked, str(path)])
     if said is None:
         assert done.exit_code == 0, done.output
