@@ -23,6 +23,7 @@ from api.pages.portfolio_files import PortfolioFiles
 from api.service.serving import Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
+from recommender.intake import id_spellings
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
@@ -108,7 +109,7 @@ class Portfolio(PortfolioFiles):
             return []
         query = (
             sa.select(decisions.c.decision_id)
-            .where(decisions.c.account_id == account_id)
+            .where(decisions.c.account_id.in_(list(id_spellings([account_id]))))
             .order_by(decisions.c.decided_at.desc(), decisions.c.decision_id)
         )
         with self.log.engine.connect() as connection:
@@ -121,7 +122,7 @@ class Portfolio(PortfolioFiles):
         query = (  # a join, not "in (select ...)": that would look through the outcomes of everybody
             sa.select(decisions.c.decision_id)
             .join(_OUTCOMES, _OUTCOMES.c.decision_id == decisions.c.decision_id)
-            .where(decisions.c.account_id == account_id, _OUTCOMES.c.outcome.in_([*words]))
+            .where(decisions.c.account_id.in_(list(id_spellings([account_id]))), _OUTCOMES.c.outcome.in_([*words]))
             .distinct()
         )
         with self.log.engine.connect() as connection:

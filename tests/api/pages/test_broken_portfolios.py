@@ -231,6 +231,8 @@ def test_while_a_long_log_is_read_the_page_says_so(opened, monkeypatch):
     answer = opened[0].get("/es/results?stage=judicial")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["refresh"] == answer.headers["retry-after"], "a browser looks again by itself"
+    assert "refresh" not in opened[0].get("/es/glossary").headers
     assert "Se están preparando las cifras" in answer.text
     assert 'href="/es/results?stage=judicial"' in answer.text
     assert faults(*opened, ("", "accounts", "approvals"), fine=(503,)) == []
