@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from api.pages.aggregates import Aggregates, BeingMade
 from api.pages.log_pieces import newest_first
 from api.pages.log_summary import FACTS, summarised
 from api.pages.portfolio_files import PortfolioFiles
-from api.service.serving import Served, Serving
+from api.service.serving import NO_CHAMPION, NOTHING_LEARNT, Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
 from recommender.intake import id_spellings
@@ -85,7 +86,16 @@ class Portfolio(PortfolioFiles):
 
     def model_in_words(self, text: Callable[[str], str]) -> str:
         """Where the strategy in use comes from, in words."""
-        return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
+        served, folder = self.served, self.settings.model_path
+        if not served.is_model:
+            return text("seed rules (nothing learnt yet)")
+        # of a folder its name: where on the server it lies is nobody's business
+        return Path(folder).name if folder is not None and served.source == str(folder) else served.source
+
+    @property
+    def model_was_refused(self) -> bool:
+        """Whether what was saved, or promoted, last cannot be used; why is in the log of the application."""
+        return self.served.note not in (None, NOTHING_LEARNT, NO_CHAMPION)
 
     # -- the decision log ------------------------------------------------------------------------------------------
     @property

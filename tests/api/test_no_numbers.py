@@ -85,7 +85,8 @@ def test_an_id_in_an_address_that_no_database_holds_is_refused(asked, name):
     """Never 5xx: the fault is the caller's."""
     client, _ = asked
     for method, path in (
-        ("GET", "/v1/decisions/{}"), ("GET", "/v1/decisions/{}/explanation"), ("DELETE", "/v1/debtors/{}?requested_by=x"),
+        ("GET", "/v1/decisions/{}"), ("GET", "/v1/decisions/{}/explanation"),
+        ("DELETE", "/v1/debtors/{}?requested_by=x"),
         ("GET", "/v1/debtors/{}"), ("GET", "/v1/decisions?account_id={}"), ("GET", "/v1/decisions?debtor_id={}"),
     ):  # fmt: skip
         assert 400 <= client.request(method, path.format(name)).status_code < 500, (method, path)
