@@ -160,9 +160,15 @@ class PortfolioFiles:
                 typed = typed.value_type
             return pd.read_parquet(one, filters=[(column, "in", _typed(spelt, typed))])
 
-        with contextlib.suppress(FileNotFoundError):  # another worker has made a newer copy in its place
-            ordered = self._ordered(path, column)
-            return read(ordered) if ordered != path else _read_or_unavailable(path, read)
+        ordered = self._ordered(path, column)
+        if ordered != path:
+            try:
+                return read(ordered)
+            except FileNotFoundError:  # another worker has made a newer copy in its place
+                pass
+            except (OSError, ValueError) as error:  # e.g. cut off with the power: made anew at the next page
+                _log.warning("a copy in order cannot be read", file=path.name, error=type(error).__name__)
+                ordered.unlink(missing_ok=True)
         own: pd.DataFrame = _read_or_unavailable(path, read)
         return own
 

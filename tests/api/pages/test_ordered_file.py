@@ -128,3 +128,16 @@ def test_no_copy_is_kept_of_a_file_that_became_small(large, monkeypatch):
     )
     assert len(files.payments_of("A2")) == 0
     assert list((folder / "kept" / "ordered").iterdir()) == []
+
+
+def test_a_damaged_copy_is_not_believed_and_made_anew(large):
+    """Cut off with the power: the file itself answers."""
+    folder, files = large
+    assert len(files.payments_of("A2")) == 1
+    (copy,) = (folder / "kept" / "ordered").iterdir()
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:20])
+    assert files.payments_of("A2")["amount_minor"].tolist() == [7]
+    assert not copy.exists()
+    assert files.payments_of("A2")["amount_minor"].tolist() == [7]
+    assert copy.read_bytes() == whole
