@@ -115,7 +115,7 @@ def test_every_kind_of_missing_is_none(decide: Decide, missing: object) -> None:
         ({"context": {"last_paid": datetime(2026, 3, 2)}}, "last_paid"),  # noqa: DTZ001 - the fault
         ({"ranking": [{"expected_reward": 0.1}]}, "ranking"),
         ({"ranking": [{"action": 3}]}, "ranking"),
-        ({"ranking": [{"action": 0, "phone": "x"}]}, "phone"),
+        ({"ranking": [{"action": 0, "phone": "3001234567"}]}, "phone"),
         ({"seed": 2**64}, "seed"),
     ],
 )
@@ -168,9 +168,9 @@ def test_provenance_tells_versions_apart(provenance: Provenance) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("phone", None), ("Phone", 1), ("debtorPhone", "x"), ("phone_number", "300"), ("telefono", "300 123"),
-        ("celular", 3001234567), ("home_phone_1", 3001234567.0), ("email", "ana"), ("e_mail", "x"), ("e-mail", "x"),
-        ("customer_email", "ana at example"), ("correo", "x"), ("name", "Ana"), ("first_name", "Ana"),
+        ("phone", "300"), ("Phone", 3001234), ("debtorPhone", "3-00"), ("phone_number", "300"), ("telefono", "300 123"),
+        ("celular", 3001234567), ("home_phone_1", 3001234567.0), ("email", "ana"), ("e_mail", "ana"), ("e-mail", "ana"),
+        ("customer_email", "ana at example"), ("correo", "ana"), ("name", "Ana"), ("first_name", "Ana"),
         ("firstName", "Ana"), ("debtor_name", "Ana"), ("nombre_completo", "Ana Ruiz"), ("apellidos", "Ruiz"),
         ("address", "Calle 1"), ("billing_address", "Calle 1"), ("direccion", "Calle 1"), ("street", "x"),
         ("cedula", 1), ("ssn", "1"), ("date_of_birth", "1980-01-01"), ("note", "ana.ruiz@example.com"),
