@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,8 @@ _MANY_DECISIONS = 50_000
 
 _N_GROWING = 3
 """Numbers of decisions, outcomes and events may grow; the number of removals behind them may not."""
+
+_ABANDONED_SECONDS = 3_600
 
 _REST = 9.0
 """So many times as long as making took, nothing is made anew: at most a tenth of a core goes into it."""
@@ -76,9 +79,12 @@ class KeptTables:
         if path is None or not (path / "about.json").is_file():
             return None
         try:
-            about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+            text = (path / "about.json").read_text(encoding="utf-8")
+            about = json.loads(text)
             frames = {one: pd.read_parquet(path / f"{one}.parquet") for one in about["frames"]}
             tables = {one: _mapped(path / f"{one}.arrow") for one in about["tables"]}
+            if (path / "about.json").read_text(encoding="utf-8") != text:  # put in its place meanwhile
+                return None
             return about["made_from"], {**about["plain"], **frames, **tables}
         except (OSError, ValueError, KeyError):  # half written or of another version: made anew
             return None
@@ -88,9 +94,22 @@ class KeptTables:
         if self.folder is None:
             return
         path = self.folder / name
-        fresh = self.folder / f".{name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob(f".{name}.new-*"):  # of a process that was ended
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{name}.new-", dir=self.folder))  # other workers keep the same
+        try:
+            self._write(fresh, made_from, values)
+            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another worker kept the same meanwhile
+                fresh.replace(path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+    @staticmethod
+    def _write(fresh: Path, made_from: dict[str, Any], values: Values) -> None:
         frames = [one for one, value in values.items() if isinstance(value, pd.DataFrame)]
         for one in frames:
             values[one].to_parquet(fresh / f"{one}.parquet", index=False)
@@ -104,9 +123,6 @@ class KeptTables:
         plain = {one: value for one, value in values.items() if one not in {*frames, *tables}}
         about = {"made_from": made_from, "frames": frames, "tables": tables, "plain": plain}
         write_json(fresh / "about.json", about)
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another worker kept the same meanwhile
-            fresh.replace(path)
 
 
 class Aggregates:
@@ -172,6 +188,8 @@ class Aggregates:
                 if not (outlives(made.key, key) and _only_grew(made.log, log)):
                     raise BeingMade(name)  # begun before a file changed, or of more than there is now
             self._behind.pop(name, None)
+            if (made.key, made.log) != (key, log):  # the log grew while it was made
+                self._behind[name] = made.moment
         self._made[name] = made
         return made.values
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -55,10 +56,20 @@ def append_line(path: Path, entry: Mapping[str, Any], *, durable: bool = True) -
         JSON-ready.
     durable : bool, default=True
         It is on disk when this returns.
+
+    Raises
+    ------
+    OSError
+        Where there is no room for all of it.
     """
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    line = f"{json.dumps(entry, ensure_ascii=False)}\n".encode()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o640)
     try:
-        os.write(handle, f"{json.dumps(entry, ensure_ascii=False)}\n".encode())
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":  # one before was cut off: it must not spoil this one
+            line = b"\n" + line
+        if os.write(handle, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path.name)
         if durable:
             os.fsync(handle)
     finally:

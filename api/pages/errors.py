@@ -31,6 +31,8 @@ def being_made(request: Request, _error: Exception) -> Response:
     again = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     told = page_of(request).render("error.html", 503, status=503, request_id="", again=again)
     told.headers["Retry-After"] = str(_COME_BACK_SECONDS)
+    if request.method == "GET":  # browsers heed no Retry-After
+        told.headers["Refresh"] = str(_COME_BACK_SECONDS)
     return told
 
 

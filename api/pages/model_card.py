@@ -28,21 +28,27 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     """Build the page."""
     question = page.text("What may this model be used for, and can it be trusted?")
     served = portfolio.served
+    refused = page.text("What was saved last cannot be used; the reason is in the log of the application.")
+    notices = [refused] if portfolio.model_was_refused else []
     if not isinstance(served.strategy, ContactStrategy):
         answer = page.text("Nothing has been learnt yet: the written rules of the trade answer, and say so.")
-        notices = [] if served.note is None else [served.note]
         return Content("model_card", question, answer, notices=notices)
     strategy = served.strategy
     document = portfolio.document("evaluation")
     sections = [
-        _facts(page, "details", page.text("Details"), _details(page, portfolio, strategy, served.source)),
+        _facts(
+            page,
+            "details",
+            page.text("Details"),
+            _details(page, portfolio, strategy, portfolio.model_in_words(page.text)),
+        ),
         _list(page, "use", page.text("Intended use"), _uses(page)),
         _list(page, "not-for", page.text("Not for"), _not_for(page)),
         _facts(page, "data", page.text("Training data"), _data(page, strategy)),
         *([] if document is None else based_on(of_evaluation(page, document), [_calibration(page, document)])),
         _list(page, "limits", page.text("Limits"), _limits(page)),
     ]
-    return Content("model_card", question, *_answer(page, portfolio, strategy, document), sections)
+    return Content("model_card", question, *_answer(page, portfolio, strategy, document), sections, notices=notices)
 
 
 def _answer(

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ from api.pages.aggregates import Aggregates, BeingMade
 from api.pages.log_pieces import newest_first
 from api.pages.log_summary import FACTS, summarised
 from api.pages.portfolio_files import PortfolioFiles
-from api.service.serving import Served, Serving
+from api.service.serving import NO_CHAMPION, NOTHING_LEARNT, Served, Serving
 from recommender.errors import RecommenderError
 from recommender.evaluation import assign
+from recommender.intake import id_spellings
 from recommender.settings import Settings
 from recommender.store.decision_log import (
     DecisionLog,
@@ -84,7 +86,16 @@ class Portfolio(PortfolioFiles):
 
     def model_in_words(self, text: Callable[[str], str]) -> str:
         """Where the strategy in use comes from, in words."""
-        return self.served.source if self.served.is_model else text("seed rules (nothing learnt yet)")
+        served, folder = self.served, self.settings.model_path
+        if not served.is_model:
+            return text("seed rules (nothing learnt yet)")
+        # of a folder its name: where on the server it lies is nobody's business
+        return Path(folder).name if folder is not None and served.source == str(folder) else served.source
+
+    @property
+    def model_was_refused(self) -> bool:
+        """Whether what was saved, or promoted, last cannot be used; why is in the log of the application."""
+        return self.served.note not in (None, NOTHING_LEARNT, NO_CHAMPION)
 
     # -- the decision log ------------------------------------------------------------------------------------------
     @property
@@ -108,7 +119,7 @@ class Portfolio(PortfolioFiles):
             return []
         query = (
             sa.select(decisions.c.decision_id)
-            .where(decisions.c.account_id == account_id)
+            .where(decisions.c.account_id.in_(list(id_spellings([account_id]))))
             .order_by(decisions.c.decided_at.desc(), decisions.c.decision_id)
         )
         with self.log.engine.connect() as connection:
@@ -121,7 +132,7 @@ class Portfolio(PortfolioFiles):
         query = (  # a join, not "in (select ...)": that would look through the outcomes of everybody
             sa.select(decisions.c.decision_id)
             .join(_OUTCOMES, _OUTCOMES.c.decision_id == decisions.c.decision_id)
-            .where(decisions.c.account_id == account_id, _OUTCOMES.c.outcome.in_([*words]))
+            .where(decisions.c.account_id.in_(list(id_spellings([account_id]))), _OUTCOMES.c.outcome.in_([*words]))
             .distinct()
         )
         with self.log.engine.connect() as connection:

@@ -22,6 +22,7 @@ from api.pages.aggregates import KeptTables
 from api.pages.ordered_file import write_ordered
 from recommender.deciding import Segments, default_segments
 from recommender.errors import InvalidInput, RecommenderError
+from recommender.intake import id_spellings
 from recommender.rules import house_packs, under_house
 from recommender.settings import Settings
 from recommender.store.files import read_frame
@@ -58,6 +59,7 @@ class PortfolioFiles:
         self._kept: dict[str, tuple[float, Any, Any]] = {}
         self._lock = threading.RLock()
         self._locks: dict[str, threading.RLock] = {}
+        self._unordered: set[Path] = set()
 
     # -- files -----------------------------------------------------------------------------------------------------
     def accounts(self) -> pd.DataFrame | None:
@@ -66,7 +68,7 @@ class PortfolioFiles:
 
     def account(self, account_id: str) -> pd.DataFrame | None:
         """Facts of one account, of shape (0 or 1, n), with the packs of the house; None without a file of accounts."""
-        own = self._rows_of("accounts.parquet", "account_id", account_id)
+        own = self._rows_of("accounts.parquet", "account_id", account_id, as_written=True)
         if own is None:
             return None
         settings = self.settings
@@ -140,44 +142,68 @@ class PortfolioFiles:
         names: list[str] = _read_or_unavailable(path, lambda one: pq.read_schema(one).names)
         return names
 
-    def _rows_of(self, name: str, column: str, value: Any) -> pd.DataFrame | None:
-        """Rows of a file with a value; of a large one no others are read."""
+    def _rows_of(self, name: str, column: str, value: Any, *, as_written: bool = False) -> pd.DataFrame | None:
+        """Rows of a file with an id, however it is spelt there; of a large one no others are read."""
         path = self._path(name)
         if path is None:
             return None
+        spelt = [str(value)] if as_written else list(id_spellings([str(value)]))
         if path.stat().st_size < _LARGE_FILE:
+            self._forget_copies(path)
             frame = self._frame(name)
             assert frame is not None  # noqa: S101 - it is there
-            return frame.loc[frame[column].astype("str") == str(value)]
-
-        path = self._ordered(path, column)
+            return frame.loc[frame[column].astype("str").isin(spelt)]
 
         def read(one: Path) -> pd.DataFrame:
             typed = pq.read_schema(one).field(column).type
             if pa.types.is_dictionary(typed):
                 typed = typed.value_type
-            return pd.read_parquet(one, filters=[(column, "==", pa.scalar(str(value)).cast(typed).as_py())])
+            return pd.read_parquet(one, filters=[(column, "in", _typed(spelt, typed))])
 
+        ordered = self._ordered(path, column)
+        if ordered != path:
+            try:
+                return read(ordered)
+            except FileNotFoundError:  # another worker has made a newer copy in its place
+                pass
+            except (OSError, ValueError) as error:  # e.g. cut off with the power: made anew at the next page
+                _log.warning("a copy in order cannot be read", file=path.name, error=type(error).__name__)
+                ordered.unlink(missing_ok=True)
         own: pd.DataFrame = _read_or_unavailable(path, read)
         return own
 
     def _ordered(self, path: Path, column: str) -> Path:
         """A copy of a large file in the order of a column, kept beside the portfolio: rows of a value lie together.
 
-        Of a file that is in no order every part has to be read for one account. Where nothing may be written the file
-        itself is given.
+        Of a file that is in no order every part has to be read for one account. Where nothing may be written, or the
+        disk is full, the file itself is given.
         """
         folder = self.kept_in("ordered")
         if folder is None:
             return path
         place = folder / f"{path.stem}-{column}-{path.stat().st_mtime_ns}.parquet"
         with self._lock_of(f"ordered {path.name}"):
+            if place in self._unordered:
+                return path
             if not place.is_file():
-                _read_or_unavailable(path, lambda one: write_ordered(one, column, place))
-                for old in folder.glob(f"{path.stem}-{column}-*.parquet"):
-                    if old != place:
-                        old.unlink(missing_ok=True)
+                try:
+                    write_ordered(path, column, place)
+                except (OSError, ValueError, TypeError) as error:  # not tried again: every page would wait for it
+                    _log.warning("a copy in order could not be kept", file=path.name, error=type(error).__name__)
+                    self._unordered.add(place)
+                    return path
+                finally:
+                    self._forget_copies(path, column, place)
         return place
+
+    def _forget_copies(self, path: Path, column: str = "*", place: Path | None = None) -> None:
+        """Remove copies of what a file was before: they hold rows of people, who may be gone from it."""
+        folder = self.kept_in("ordered")
+        if folder is None or not folder.is_dir():
+            return
+        for old in folder.glob(f"{path.stem}-{column}-*.parquet"):
+            if old != place:
+                old.unlink(missing_ok=True)
 
     def kept_in(self, name: str) -> Path | None:
         """Folder of what the pages keep for themselves; None where no portfolio is configured or it is read-only."""
@@ -256,6 +282,15 @@ class PortfolioFiles:
     def accounts_stamp(self) -> int:
         """When accounts or their segments were last written."""
         return max(self.stamp("accounts.parquet"), self.stamp("segments.toml"))
+
+
+def _typed(spelt: Sequence[str], kind: pa.DataType) -> list[Any]:
+    """Those spellings of an id that a column of a type may hold."""
+    values = []
+    for one in spelt:
+        with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            values.append(pa.scalar(one).cast(kind).as_py())
+    return values
 
 
 def _document(name: str, path: Path) -> dict[str, Any]:

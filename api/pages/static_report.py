@@ -10,6 +10,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
+
 from api.pages import approvals, drivers, explorer, model_card, policy_value, results, rule_costs
 from api.pages.content import Content
 from api.pages.exports import sheet_of, to_xlsx
@@ -18,7 +20,7 @@ from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.service.serving import Serving
 from recommender import __version__
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.settings import Settings
 
 __all__ = ["main", "report", "write_tables"]
@@ -91,8 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.site is not None:
-            site = json.loads((given.site / "site.json").read_text(encoding="utf-8"))["environment"]
-            os.environ.update(site)
+            os.environ.update(_environment(given.site))
         settings = Settings()
         serving = Serving(settings)
         portfolio = Portfolio(settings, serving)
@@ -104,10 +105,24 @@ def main(arguments: list[str] | None = None) -> int:
         finally:
             portfolio.close()
             serving.close()
+    except HTTPException as refused:  # a filter that there is not, or a damaged file, as a page says it
+        sys.stderr.write(f"{refused.detail}\n")
+        return 1
     except (RecommenderError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _environment(site: Path) -> dict[str, str]:
+    """Settings of a demo site."""
+    try:
+        told = json.loads((site / "site.json").read_text(encoding="utf-8"))["environment"]
+        return {str(name): str(value) for name, value in told.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidInput(
+            f"{site / 'site.json'} is no demo site's.", column="site", mend="Make one with the verb demo-site."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ from recommender.store.decision_log import Provenance
 from recommender.store.files import catalogue_at
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["Served", "Serving"]
+__all__ = ["NOTHING_LEARNT", "NO_CHAMPION", "Served", "Serving"]
+
+NOTHING_LEARNT, NO_CHAMPION = "no model has been trained yet", "the registry has no champion yet"
 
 _log = structlog.get_logger(__name__)
 
@@ -206,7 +208,7 @@ class Serving:
         self._house = House.of(settings)
         seeds = SeedStrategy(default_actions(settings.contact_hours))
         self._seeds = Served.of(seeds, "seed rules", house=self._house.for_seed_rules)
-        self._served = self._seed_rules("no model has been trained yet")
+        self._served = self._seed_rules(NOTHING_LEARNT)
         self._follower: RegistryFollower[Served] | None = None
         if settings.registry_uri is None:
             self.refresh()
@@ -217,7 +219,7 @@ class Serving:
     def current(self) -> Served:
         """The strategy to answer with."""
         if self._follower is not None:
-            note = self._follower.trouble or "the registry has no champion yet"
+            note = self._follower.trouble or NO_CHAMPION
             return self._follower.champion or self._seed_rules(note)
         if time.monotonic() - self._checked > self._settings.registry_poll_seconds and self._lock.acquire(False):
             try:

@@ -201,3 +201,20 @@ def test_without_a_log_a_key_cannot_be_honoured_and_that_is_said():
     with TestClient(create_app(Settings(model_path=None, pages=False))) as client:
         answer = client.post("/v1/recommendations", json={"accounts": [account()]}, headers=KEY)
     assert answer.status_code == 503 and "no decision log" in answer.json()["detail"]
+
+
+def test_a_body_under_a_key_is_parsed_off_the_event_loop(sender, monkeypatch):
+    """A body of megabytes keeps nobody else waiting: no thread that parses it runs a loop."""
+    loops = []
+
+    def parsed(body):
+        try:
+            loops.append(asyncio.get_running_loop())
+        except RuntimeError:
+            loops.append(None)
+        return sha256_of_body(body)
+
+    monkeypatch.setattr("api.service.idempotency.sha256_of_body", parsed)
+    assert ask(sender, {"accounts": [account()]}).status_code == 200
+    assert ask(sender, {"accounts": [account("A2")]}).status_code == 422
+    assert loops == [None, None]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,12 +20,20 @@ from recommender.store.decision_log import (
     DecisionLog,
     DecisionRecord,
     StaleStanding,
+    Whose,
     debtor_export,
     decisions_page,
     migration,
 )
 from recommender.store.decision_log.database import open_engine
-from recommender.store.decision_log.schema import contact_events, decisions, outcomes
+from recommender.store.decision_log.schema import (
+    contact_events,
+    decisions,
+    erased_decisions,
+    kept_states,
+    offers,
+    outcomes,
+)
 from tests.store.test_kept_states import LATER, heard, made, retained, words
 
 TABLES = (decisions, outcomes, contact_events)
@@ -127,3 +138,66 @@ def test_no_event_is_written_of_a_decision_that_was_erased(log: DecisionLog, dec
         log.record([made(decide, 3, "E")], events=sent[:1])
     assert log.count() == (1, 0) and log.events_of(["d00001", "d00002"]) == {}
     assert log.record_undelivered(sent) == 1 and list(log.events_of(["d00001", "d00002"])) == ["d00002"]
+
+
+def kept_of_anybody(log: DecisionLog) -> list[Any]:
+    """All rows that an erasure of everybody must have left empty."""
+    with log.engine.connect() as connection:
+        return [row for table in (*TABLES, offers, kept_states) for row in connection.execute(sa.select(table))]
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_is_told_of_an_erased_decision_is_not_kept(log: DecisionLog, decide: Decide, is_late: bool) -> None:
+    """Its id would be all that is left of the debtor; others of the batch are kept, and whoever is named is heard."""
+    log.record([made(decide, 1), made(decide, 2, "E")])
+    log.record_outcomes([heard(1, "opt_out")])
+    if is_late:
+        retained(log, 30)
+    log.erase(requested_by="desk", at=LATER, debtor_id="D")
+    told = [heard(1, "paid", 3, amount_minor=5, currency="COP"), heard(1, "read", 4, replaces="x"), heard(2, "read", 3)]
+    receipt = log.record_outcomes(told)
+    assert (receipt.stored, receipt.repeated, receipt.orphans) == (1, 0, ("d00001",))
+    assert [one.decision_id for one in log.orphans()] == (["d00002"] if is_late else [])
+    assert words(log) == []
+    receipt = log.record_outcomes([heard(1, "opt_out", 5)], owners={"d00001": Whose("A1", "D")})
+    assert receipt.late == ("d00001",) and [word for _, word, _ in words(log)] == ["opt_out"]
+    log.erase(requested_by="desk", at=LATER, debtor_id="D")
+    log.erase(requested_by="desk", at=LATER, debtor_id="E")
+    assert kept_of_anybody(log) == []
+
+
+def test_retention_forgets_which_decisions_were_erased(log: DecisionLog, decide: Decide) -> None:
+    """Not even a digest stays for longer than the log itself."""
+    log.record([made(decide, 1)])
+    log.erase(requested_by="desk", at=LATER, account_id="A1")
+    with log.engine.connect() as connection:
+        assert len(connection.execute(sa.select(erased_decisions)).all()) == 1
+    log.purge(LATER + timedelta(days=1), requested_by="retention", at=LATER + timedelta(days=1))
+    with log.engine.connect() as connection:
+        assert connection.execute(sa.select(erased_decisions)).all() == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_outcomes_that_are_told_late_while_a_debtor_is_erased_leave_nothing(
+    empty_url: str, decide: Decide, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An erasure waits for what is half told, of an account from before anybody said whose it is as well."""
+    log_of_decisions = importlib.import_module(DecisionLog.__module__)
+    check, half_told = log_of_decisions.refuse_false_corrections, threading.Barrier(2)
+
+    def slowly(connection: sa.Connection, told: Any) -> None:
+        half_told.wait(30)
+        time.sleep(0.2)  # the erasure would be over by now
+        check(connection, told)
+
+    with DecisionLog.create(empty_url) as log, DecisionLog(empty_url) as other, ThreadPoolExecutor(1) as pool:
+        unnamed = decide(0, account_id="A0", debtor_id="A0", action=0, ranking=())
+        log.record([unnamed, decide(1, account_id="A0", debtor_id="D", action=0, ranking=())])
+        log.record_outcomes([heard(0, "opt_out"), heard(1, "opt_out")])
+        retained(log, 30)
+        monkeypatch.setattr(log_of_decisions, "refuse_false_corrections", slowly)
+        told = pool.submit(other.record_outcomes, [heard(number, "complaint", 31)])
+        half_told.wait(30)
+        log.erase(requested_by="desk", at=LATER, debtor_id="D")
+        told.result(30)
+        assert kept_of_anybody(log) == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from recommender.errors import InvalidInput
-from recommender.store.decision_log import migration
+from recommender.store.decision_log import OutcomeRecord, migration
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, write
 from recommender.store.decision_log.decisions import DecisionLog, SchemaMismatch
 from recommender.store.decision_log.schema import SCHEMA_REVISION, metadata
+from tests.store.conftest import NOON
 
 
 def test_the_migrations_build_exactly_the_tables_that_the_code_uses(empty_url: str) -> None:
@@ -44,7 +47,8 @@ def test_each_revision_can_be_reached_from_the_one_before_it(empty_url: str) -> 
     """Stepwise migration ends at the same schema as migration at once."""
     engine = open_engine(empty_url)
     assert migration.current_revision(engine) is None
-    for revision in ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012"):
+    for number in range(1, int(SCHEMA_REVISION) + 1):
+        revision = f"{number:04}"
         migration.upgrade(engine, revision)
         assert migration.current_revision(engine) == revision
     with engine.connect() as connection:
@@ -86,6 +90,49 @@ def test_several_processes_may_create_the_log_at_once(empty_url: str) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_workers_that_start_at_once_upgrade_a_log_with_rows_once(empty_url: str, decide) -> None:
+    """All of them serve afterwards, however long the database itself lets a statement take."""
+    with DecisionLog.create(empty_url) as log:
+        log.record([decide(0)])
+        log.record_outcomes([OutcomeRecord(decision_id="gone", occurred_at=NOON, outcome="opt_out")])
+    engine = open_engine(empty_url)
+    migration.downgrade(engine, "0011")
+    engine.dispose()
+    start = threading.Barrier(4)
+
+    def begin(_number: int) -> tuple[int, int]:
+        start.wait(30)
+        DecisionLog.upgrade(empty_url)
+        with DecisionLog(empty_url) as log:
+            return log.count()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(begin, range(4))) == [(1, 1)] * 4
+
+
+def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(empty_url: str, monkeypatch) -> None:
+    """An index of millions of rows takes minutes: the limits of requests do not hold for it."""
+    upgrade, slept, url = migration.command.upgrade, [], sa.make_url(empty_url)
+    is_postgres = url.get_backend_name() == "postgresql"
+
+    def slowly(config, revision) -> None:
+        if is_postgres:
+            config.attributes["connection"].exec_driver_sql("SELECT pg_sleep(0.4)")
+        else:
+            time.sleep(0.4)
+        slept.append(1)
+        upgrade(config, revision)
+
+    if is_postgres:
+        hasty = f"{url.query['options']} -c statement_timeout=100ms -c lock_timeout=100ms"
+        url = url.update_query_dict({"options": hasty})
+    monkeypatch.setattr(migration.command, "upgrade", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(DecisionLog.upgrade, [url.render_as_string(hide_password=False)] * 2))
+    assert len(slept) == 2, "neither was cut off and tried again"
+    DecisionLog(empty_url).close()
 
 
 def test_a_log_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:

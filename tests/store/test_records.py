@@ -115,7 +115,7 @@ def test_every_kind_of_missing_is_none(decide: Decide, missing: object) -> None:
         ({"context": {"last_paid": datetime(2026, 3, 2)}}, "last_paid"),  # noqa: DTZ001 - the fault
         ({"ranking": [{"expected_reward": 0.1}]}, "ranking"),
         ({"ranking": [{"action": 3}]}, "ranking"),
-        ({"ranking": [{"action": 0, "phone": "x"}]}, "phone"),
+        ({"ranking": [{"action": 0, "phone": "3001234567"}]}, "phone"),
         ({"seed": 2**64}, "seed"),
     ],
 )

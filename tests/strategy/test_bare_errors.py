@@ -36,7 +36,7 @@ from recommender.errors import InvalidInput
         (lambda s, c, log: log.take(np.ones(3, dtype=bool)), "The log has"),
         (lambda s, c, log: ActionSpace("channel"), "factors must be a mapping"),
         (lambda s, c, log: ActionSpace(["a", "b"]), "factors must be a mapping"),
-        (lambda s, c, log: LoggedFeedback.from_frame(c, actions={"channel": [1]}, context=[]), "must be an ActionSpace"),
+        (lambda s, c, log: LoggedFeedback.from_frame(c, actions={"hour": [1]}, context=[]), "must be an ActionSpace"),
         (
             lambda s, c, log: LoggedFeedback.from_frame(c, actions=log.actions, context=[], reward=pd.Series([1.0])),
             "reward is the name of a column",

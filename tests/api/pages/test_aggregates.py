@@ -1,7 +1,9 @@
 """Aggregates of the log: kept on disk, made anew beside the requests where that takes long, never of another log."""
 
+import contextlib
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
@@ -188,3 +190,37 @@ def test_a_newer_file_of_accounts_keeps_nobody_waiting(tmp_path):
     assert kept.of("log", "b2", LONGER, make, of_file)["n"] == 3
     erased = json.dumps((60_002, 1, 0, 1))
     assert kept.of("log", "b3", erased, make, of_file)["n"] == 4
+
+
+def test_workers_that_keep_the_same_at_once_keep_it_whole(tmp_path):
+    """What is found is one of them, never parts of several, and nothing is left beside it."""
+    frames = [pd.DataFrame({"a": [float(n)] * 2_000}) for n in range(8)]
+
+    def keep(n):
+        for _ in range(5):
+            with contextlib.suppress(OSError):
+                KeptTables(tmp_path).put("sample", {"n": n}, {"first": frames[n], "second": frames[n]})
+            found = KeptTables(tmp_path).get("sample")
+            told = set() if found is None else {found[1][one]["a"].iloc[0] for one in ("first", "second")}
+            assert found is None or told == {float(found[0]["n"])}
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(keep, range(8)))
+    made_from, values = KeptTables(tmp_path).get("sample")
+    assert {float(made_from["n"])} == set(values["first"]["a"]) == set(values["second"]["a"])
+    assert [one.name for one in tmp_path.iterdir()] == ["sample"]
+
+
+def test_a_log_that_grew_while_it_was_read_for_the_first_time_is_told_so(tmp_path):
+    """The figures are those of when it was begun."""
+    make, kept = Maker(), Aggregates(tmp_path, patience=0.01)
+    make.go.clear()
+    with pytest.raises(BeingMade):
+        kept.of("log", "k1", LONG, make)
+    make.go.set()
+    kept.close()
+    grown = Aggregates(None, patience=20.0)
+    grown._first = kept._first
+    assert grown.of("log", "k1", LONGER, make)["n"] == 1
+    assert grown.behind_since() is not None

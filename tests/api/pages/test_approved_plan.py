@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from api.main import create_app
 from api.pages.passwords import hash_password
 from pipelines.__main__ import build_app
-from recommender.planning import let_out, verify_folder
+from recommender.planning import PlanInputs, let_out, verify_folder
 from recommender.settings import Settings
 from recommender.store.decision_log import ContactEvent, DecisionLog, OutcomeRecord, decisions, stop_contact
 
@@ -250,3 +250,26 @@ def test_without_a_log_the_page_says_so(opened, tmp_path):
     assert "does not know what the decision log knows" in other.approve(plan_id)
     assert other.logged().empty
     assert other.sent(plan_id).status_code == 409
+
+
+def test_payments_of_the_portfolio_act_on_the_plan(opened, monkeypatch):
+    """Who paid everything is contacted no more; accounts that are uploaded have no payments of ours."""
+    given, prepare = [], PlanInputs.prepare
+
+    def prepared(*args, **more):
+        given.append(more["payments"])
+        return prepare(*args, **more)
+
+    monkeypatch.setattr(PlanInputs, "prepare", prepared)
+    site = opened(None)
+    before = site.contacts(site.plan())
+    assert given == [None]
+    everybody = pd.read_parquet(site.folder / "accounts.parquet")
+    paid = before["account_id"].iloc[0]
+    balance = everybody.set_index("account_id").loc[paid, "balance_minor"]
+    pd.DataFrame(
+        {"account_id": [paid], "paid_at": [(NOW - timedelta(days=1)).isoformat()], "amount_minor": [int(balance)]}
+    ).to_parquet(site.folder / "payments.parquet", index=False)
+    after = site.contacts(site.plan())
+    assert given[1] == site.folder / "payments.parquet"
+    assert paid not in set(after["account_id"]) and len(after)

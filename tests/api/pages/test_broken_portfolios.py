@@ -43,7 +43,7 @@ def accounts(**changes):
 
 
 @contextmanager
-def pages_of(folder, *, told=(), records=()):
+def pages_of(folder, *, told=(), records=(), model_path=None):
     """Pages over a folder, for a manager who is logged in; nobody hears of an exception but by its answer."""
     folder.mkdir()
     accounts().to_parquet(folder / "accounts.parquet", index=False)
@@ -51,7 +51,7 @@ def pages_of(folder, *, told=(), records=()):
     with DecisionLog.create(url) as log:
         log.record([*records])
         log.record_outcomes([*told])
-    settings = Settings(model_path=None, decision_log_url=url, portfolio_path=folder, managers={"ana": HASHED})
+    settings = Settings(model_path=model_path, decision_log_url=url, portfolio_path=folder, managers={"ana": HASHED})
     app = create_app(settings, clock=lambda: NOW)
     with TestClient(app, headers={"accept": "text/html"}, raise_server_exceptions=False) as client:
         token = re.search(r'name="token" value="([^"]+)"', client.get("/es/login").text)[1]
@@ -231,6 +231,25 @@ def test_while_a_long_log_is_read_the_page_says_so(opened, monkeypatch):
     answer = opened[0].get("/es/results?stage=judicial")
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["refresh"] == answer.headers["retry-after"], "a browser looks again by itself"
+    assert "refresh" not in opened[0].get("/es/glossary").headers
     assert "Se están preparando las cifras" in answer.text
     assert 'href="/es/results?stage=judicial"' in answer.text
     assert faults(*opened, ("", "accounts", "approvals"), fine=(503,)) == []
+
+
+def test_a_model_that_is_newer_than_the_log_fails_no_page(tmp_path, decide, saved_strategy):  # noqa: F811
+    """All decisions are of an older version with other actions: what was decided is shown as it was logged then."""
+    records = [
+        decide(n, account_id=f"A{1 + n % 2}", debtor_id=f"D{1 + n % 2}", decided_at=NOW - timedelta(days=3, hours=n))
+        for n in range(12)
+    ]
+    with pages_of(tmp_path / "portfolio", records=records, model_path=saved_strategy) as client:
+        assert client.app.state.portfolio.served.is_model
+        assert client.app.state.portfolio.policy_version not in {one.provenance.policy_version for one in records}
+        assert faults(client, tmp_path, fine=(200,)) == []
+        assert str(saved_strategy) not in client.get("/es/model-card").text
+        for one in records[:3]:
+            assert client.get(f"/es/decision?id={one.decision_id}").status_code == 200
+            told = client.get(f"/v1/decisions/{one.decision_id}/explanation?language=es")
+            assert told.status_code < 500, told.text

@@ -10,6 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.pages import appended_lines
+from api.pages.appended_lines import append_line, read_lines
 from api.pages.comments import tells_of_a_person
 from api.pages.passwords import hash_password
 from recommender.settings import Settings
@@ -104,3 +106,15 @@ def test_a_comment_that_cannot_be_kept_says_why_and_is_not_lost(client, demo_sit
     assert client.post("/es/comments", data=told | {"decision": decision, "text": "hola"}).status_code == 404
     assert client.post("/es/comments", data=told | {"account": "nobody", "text": "hola"}).status_code == 404
     assert not (tmp_path / "comments.jsonl").exists()
+
+
+def test_a_line_that_a_full_disk_cut_off_is_told_and_spoils_no_other(tmp_path, monkeypatch):
+    """Who wrote it hears of it; the next one, when there is room, stands on a line of its own."""
+    path, write = tmp_path / "comments.jsonl", appended_lines.os.write
+    append_line(path, {"text": "first"})
+    monkeypatch.setattr(appended_lines.os, "write", lambda handle, line: write(handle, line[:7]))
+    with pytest.raises(OSError, match="No space left"):
+        append_line(path, {"text": "lost"})
+    monkeypatch.undo()
+    append_line(path, {"text": "second"})
+    assert [one["text"] for one in read_lines(path, dict)] == ["first", "second"]

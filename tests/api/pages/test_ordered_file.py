@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.pages import ordered_file
+from api.pages import ordered_file, portfolio_files
 from api.pages.ordered_file import write_ordered
+from recommender.settings import Settings
 
 IDS = st.one_of(st.none(), st.text("aé客Z0-\N{NO-BREAK SPACE}\N{GRINNING FACE}", min_size=0, max_size=3))
 
@@ -70,3 +71,73 @@ def test_what_cannot_be_read_leaves_nothing_behind(tmp_path):
     with pytest.raises(pa.ArrowInvalid):
         write_ordered(tmp_path / "contacts.parquet", "account_id", tmp_path / "kept" / "made")
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+@pytest.fixture
+def large(tmp_path, monkeypatch):
+    """A folder of a portfolio whose every file counts as large, and its files."""
+    monkeypatch.setattr(portfolio_files, "_LARGE_FILE", 0)
+    payments = pd.DataFrame({"account_id": ["00107", "A2"], "paid_at": "2026-11-02T10:00:00Z", "amount_minor": [5, 7]})
+    payments.to_parquet(tmp_path / "payments.parquet", index=False)
+    return tmp_path, portfolio_files.PortfolioFiles(Settings(model_path=None, portfolio_path=tmp_path))
+
+
+@pytest.mark.parametrize("typed", [str, int])
+def test_payments_are_found_however_the_account_is_spelt(large, monkeypatch, typed):
+    """As every table of a plan is joined: zeros were padded, or lost; in a large file and in a small one."""
+    folder, files = large
+    payments = pd.DataFrame(
+        {"account_id": [typed("107"), typed("0108")], "paid_at": "2026-11-02", "amount_minor": [5, 7]}
+    )
+    payments.to_parquet(folder / "payments.parquet", index=False)
+    for size in (0, 2**30):
+        monkeypatch.setattr(portfolio_files, "_LARGE_FILE", size)
+        assert files.payments_of("00107")["amount_minor"].tolist() == [5]
+        assert files.payments_of("108")["amount_minor"].tolist() == [7]
+        assert files.payments_of("A1")["amount_minor"].tolist() == []
+
+
+def test_a_full_disk_keeps_no_page_from_its_rows(large, monkeypatch):
+    """The file itself is read; the copy is not begun again at every page."""
+    begun = []
+
+    def full(*_):
+        begun.append(1)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(portfolio_files, "write_ordered", full)
+    for _ in range(3):
+        assert large[1].payments_of("A2")["amount_minor"].tolist() == [7]
+    assert len(begun) == 1
+
+
+def test_a_copy_that_another_worker_took_away_is_not_missed(large, monkeypatch):
+    """Between the moment that it was found and that in which it is read."""
+    monkeypatch.setattr(large[1], "_ordered", lambda path, _: path.parent / "kept" / "ordered" / "gone.parquet")
+    assert large[1].payments_of("A2")["amount_minor"].tolist() == [7]
+
+
+def test_no_copy_is_kept_of_a_file_that_became_small(large, monkeypatch):
+    """Whoever was taken out of it is in no copy either."""
+    folder, files = large
+    assert len(files.payments_of("A2")) == 1
+    assert len(list((folder / "kept" / "ordered").iterdir())) == 1
+    monkeypatch.setattr(portfolio_files, "_LARGE_FILE", 2**30)
+    pd.DataFrame({"account_id": ["107"], "paid_at": "2026-11-02", "amount_minor": [5]}).to_parquet(
+        folder / "payments.parquet", index=False
+    )
+    assert len(files.payments_of("A2")) == 0
+    assert list((folder / "kept" / "ordered").iterdir()) == []
+
+
+def test_a_damaged_copy_is_not_believed_and_made_anew(large):
+    """Cut off with the power: the file itself answers."""
+    folder, files = large
+    assert len(files.payments_of("A2")) == 1
+    (copy,) = (folder / "kept" / "ordered").iterdir()
+    whole = copy.read_bytes()
+    copy.write_bytes(whole[:20])
+    assert files.payments_of("A2")["amount_minor"].tolist() == [7]
+    assert not copy.exists()
+    assert files.payments_of("A2")["amount_minor"].tolist() == [7]
+    assert copy.read_bytes() == whole

@@ -53,7 +53,7 @@ def refuse_false_corrections(connection: sa.Connection, told: Sequence[OutcomeRe
     for position, one in enumerate(told):
         if one.replaces is None:
             continue
-        others = sorted(by[one.decision_id, one.replaces] - {str(one.outcome_id)})
+        others = sorted(by.get((one.decision_id, one.replaces), set()) - {str(one.outcome_id)})
         if decision_of.get(one.replaces, one.decision_id) != one.decision_id:
             text, mend = "is an outcome of another decision", "Correct an outcome under its own decision."
         elif others:

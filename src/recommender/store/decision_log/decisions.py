@@ -14,7 +14,14 @@ from recommender.store.decision_log.contact_event import ContactEvent
 from recommender.store.decision_log.corrections import hold_told, refuse_false_corrections
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, refuse_missing_file, write
 from recommender.store.decision_log.feedback_frame import read_feedback_frame
-from recommender.store.decision_log.late_outcomes import Whose, hold_decisions, keep_late, source_of
+from recommender.store.decision_log.late_outcomes import (
+    Whose,
+    erased_among,
+    hold_decisions,
+    hold_late,
+    keep_late,
+    source_of,
+)
 from recommender.store.decision_log.ledger import StaleStanding, lock_debtors, refuse_stale
 from recommender.store.decision_log.offer_rows import (
     OfferBudget,
@@ -260,7 +267,8 @@ class DecisionLog(ReadLog):
 
         An outcome whose decision is not in the log is stored all the same and belongs to the decision as soon as that
         is logged. Until then it acts on the debtor of a decision that retention deleted, or on the one that ``owners``
-        names; where neither is known it is reported.
+        names; where neither is known it is reported. Of a decision that was erased it is kept only where ``owners``
+        names somebody, whom it must act on: an id is all that it would be of else.
 
         Parameters
         ----------
@@ -282,19 +290,26 @@ class DecisionLog(ReadLog):
             return OutcomeReceipt(0, 0)
         about = list(dict.fromkeys(record.decision_id for record in batch.values()))
 
-        def insert(connection: sa.Connection) -> tuple[int, tuple[str, ...], set[str]]:
+        def insert(connection: sa.Connection) -> OutcomeReceipt:
             hold_told(connection, about)
+            hold_late(connection, about, owners or {})
             known = hold_decisions(connection, about)
-            stored = insert_checked(connection, outcomes, "outcome", _outcome_rows(batch.values(), known))
+            unknown = tuple(decision_id for decision_id in about if decision_id not in known)
+            erased = erased_among(connection, unknown) - (owners or {}).keys()
+            kept = [record for record in batch.values() if record.decision_id not in erased]
+            rows = _outcome_rows(kept, known)
+            stored = insert_checked(connection, outcomes, "outcome", rows) if rows else 0
             refuse_false_corrections(connection, told)
             settle_offers(connection, about)
-            unknown = tuple(decision_id for decision_id in about if decision_id not in known)
-            late = keep_late(connection, batch.values(), unknown, owners or {}) if unknown else set()
-            return stored, unknown, late
+            late = keep_late(connection, kept, unknown, owners or {}) if unknown else set()
+            return OutcomeReceipt(
+                stored,
+                len(kept) - stored,
+                tuple(one for one in unknown if one not in late),
+                tuple(one for one in unknown if one in late),
+            )
 
-        stored, unknown, late = write(self.engine, insert)
-        orphans = tuple(one for one in unknown if one not in late)
-        return OutcomeReceipt(stored, len(batch) - stored, orphans, tuple(one for one in unknown if one in late))
+        return write(self.engine, insert)
 
     def claim_key(self, key_digest: str, body_digest: str, at: datetime) -> str:
         """Claim an idempotency key for a body; see :func:`~.claimed_keys.claim_key`."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from recommender.store.decision_log.known import counted_as, furthest_rung
-from recommender.store.decision_log.ledger import kept_id, known_debtors
+from recommender.store.decision_log.ledger import kept_id, known_debtors, lock_debtors
 from recommender.store.decision_log.outcome_record import OutcomeRecord
 from recommender.store.decision_log.rows import ALL_OUTCOMES, by_ids, insert_new, rows_of_ids
-from recommender.store.decision_log.schema import Row, decisions, kept_states, outcomes
+from recommender.store.decision_log.schema import Row, decisions, erased_decisions, kept_states, outcomes
 
-__all__ = ["Whose", "hold_decisions", "keep_late", "source_of", "whose_are"]
+__all__ = ["Whose", "erased_among", "hold_decisions", "hold_late", "keep_late", "source_of", "whose_are"]
 
 _HELD = sa.select(decisions.c.decision_id).with_for_update(read=True, key_share=True)
 _KEPT = sa.select(kept_states)
@@ -40,6 +40,26 @@ def source_of(decision_id: str) -> str:
 def hold_decisions(connection: sa.Connection, ids: Sequence[str]) -> set[str]:
     """Those of some decisions that the log holds; none of them is removed before the transaction ends."""
     return {row["decision_id"] for row in rows_of_ids(connection, _HELD, decisions.c.decision_id, ids)}
+
+
+def hold_late(connection: sa.Connection, ids: Sequence[str], owners: Mapping[str, Whose]) -> None:
+    """Hold the debtors of those of some decisions that the log does not hold: an erasure comes before, or after.
+
+    Taken before any row is held, as an erasure takes them.
+    """
+    there = {row["decision_id"] for row in by_ids(connection, decisions.c.decision_id, ids)}
+    absent = [one for one in ids if one not in there]
+    if not absent:
+        return
+    known = {one: owners[one] for one in absent if one in owners} | whose_are(connection, absent)
+    names = {name for one in known.values() for name in (one.account_id, one.debtor_id) if name is not None}
+    lock_debtors(connection, names)
+
+
+def erased_among(connection: sa.Connection, ids: Collection[str]) -> set[str]:
+    """Those of some decisions that were erased: nothing more is kept of them."""
+    sources = {source_of(one): one for one in ids}
+    return {sources[row["source"]] for row in by_ids(connection, erased_decisions.c.source, list(sources))}
 
 
 def whose_are(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Whose]:

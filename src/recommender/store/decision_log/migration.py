@@ -29,7 +29,12 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
 
     def migrate(connection: sa.Connection) -> None:
         if connection.dialect.name == "postgresql":
+            # To rebuild an index of millions of rows takes longer than any statement of the service may, and whoever
+            # starts meanwhile waits for it.
+            for limit in ("statement_timeout", "lock_timeout"):
+                connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))  # nobody queues behind a table it cannot get
         _refuse_newer(connection)
         command.upgrade(_config(connection), revision)
 

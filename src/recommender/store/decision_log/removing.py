@@ -14,12 +14,15 @@ from recommender.errors import InvalidInput
 from recommender.intake import id_spellings
 from recommender.store.decision_log.database import write
 from recommender.store.decision_log.kept_states import keep_acting
+from recommender.store.decision_log.late_outcomes import source_of
 from recommender.store.decision_log.ledger import lock_debtors
 from recommender.store.decision_log.offer_rows import anonymous_rest, still_binding
 from recommender.store.decision_log.record_fields import utc_instant
+from recommender.store.decision_log.rows import insert_new
 from recommender.store.decision_log.schema import (
     contact_events,
     decisions,
+    erased_decisions,
     idempotency_keys,
     kept_states,
     offers,
@@ -90,7 +93,8 @@ def erase(
     spelt = list(id_spellings([name]))
 
     def remove(connection: sa.Connection) -> Removal:
-        lock_debtors(connection, spelt)  # whoever decides about them comes before, and goes too, or after
+        # Whoever decides about them, or tells of them late, comes before, and goes too, or after.
+        lock_debtors(connection, spelt if debtor_id is None else {*spelt, *_accounts(connection, spelt)})
         accounts = set() if debtor_id is None else _accounts(connection, spelt)
         whose = partial(_of_whom, by_account=debtor_id is None, spelt=spelt)
         held = sa.select(decisions.c.decision_id, decisions.c.account_id).where(whose(decisions, accounts))
@@ -110,6 +114,9 @@ def erase(
         _deleted(connection, contact_events, contact_events.c.decision_id, ids)
         _deleted(connection, decisions, decisions.c.decision_id, ids)
         _deleted(connection, kept_states, kept_states.c.state_id, [row.state_id for row in of_kept])
+        gone = {source_of(one) for one in ids} | {row.source for row in of_kept if row.source is not None}
+        if gone:
+            insert_new(connection, erased_decisions, [{"source": one, "erased_at": moment} for one in gone])
         return _written_down(connection, Removal("erase", moment, requested_by, len(ids), n_outcomes))
 
     return _removed(engine, remove)
@@ -159,6 +166,7 @@ def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetim
         made = sa.select(decisions.c.decision_id).where(decisions.c.decision_id == offers.c.decision_id).exists()
         connection.execute(sa.delete(offers).where(~made, ~still_binding(moment)))
         connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.claimed_at < old))
+        connection.execute(sa.delete(erased_decisions).where(erased_decisions.c.erased_at < old))
         return _written_down(connection, Removal("purge", moment, requested_by, n_decisions, n_outcomes))
 
     return _removed(engine, remove)

@@ -17,6 +17,7 @@ __all__ = [
     "UtcInstant",
     "contact_events",
     "decisions",
+    "erased_decisions",
     "heartbeats",
     "idempotency_keys",
     "kept_states",
@@ -28,7 +29,7 @@ __all__ = [
     "removals",
 ]
 
-SCHEMA_REVISION = "0012"
+SCHEMA_REVISION = "0013"
 
 
 class SchemaMismatch(RecommenderError, RuntimeError):
@@ -212,6 +213,14 @@ kept_states = sa.Table(
     sa.Column("callback_at", UtcInstant),
     sa.Column("source", sa.String(64), index=True),
     sa.Column("purpose", sa.String(32)),
+)
+
+# Digests of the ids of decisions that were erased: what is told of one of them later is not kept as an orphan.
+erased_decisions = sa.Table(
+    "erased_decisions",
+    metadata,
+    sa.Column("source", sa.String(64), primary_key=True),
+    sa.Column("erased_at", UtcInstant, nullable=False, index=True),
 )
 
 # Digests of the bodies that an Idempotency-Key stands for, by the digest of route and key; how many requests claim it.
