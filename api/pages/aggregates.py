@@ -122,6 +122,7 @@ class KeptTables:
                 writer.write_table(values[one])
         plain = {one: value for one, value in values.items() if one not in {*frames, *tables}}
         about = {"made_from": made_from, "frames": frames, "tables": tables, "plain": plain}
+        about["put"] = fresh.name  # no two alike: a reader tells that what it began to read is still in its place
         write_json(fresh / "about.json", about)
 
 
