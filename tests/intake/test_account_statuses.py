@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from pipelines.__main__ import build_app
 from recommender.errors import InvalidInput
 from recommender.intake import Stated, unread_stops
+from recommender.messages import STAGES
 from recommender.planning import PlanFiles, PlanOrder, make_plan
 from tests.intake.test_front_door import ACCOUNTS, AS_OF, CONTACTS, SEED, contacted, write
 
@@ -148,6 +149,13 @@ def test_a_word_that_nobody_knows_is_said_aloud(tmp_path):
 
 
 _ALONE = ["--no-contacts-yet", "--account"]
+
+
+def test_the_stages_of_our_own_are_known_words(tmp_path):
+    """And those that agencies cut a portfolio into: a debt in each of them is owed."""
+    own = [*STAGES, "preventiva", "administrativo", "Amistosa", "prejurídica", "extrajudicial", "soft", "Hard collection"]
+    for word in own:
+        assert plan(tmp_path, ACCOUNTS.assign(stage=word)) == (10, []), word
 
 
 def test_a_check_reads_states_as_a_plan_does(tmp_path):

@@ -35,7 +35,7 @@ _CURRENT_FLAG = re.compile(
 _OWED = re.compile(
     r"(?:^|_)(?:vigente\w*|activ[oa]\w*|active\w*|ativ[oa]|abiert[oa]|abert[oa]|open|mor[ao]\w*|late\w*|overdue|past|due|delinquen\w*|default\w*|incumplid\w*|impag\w*|castig\w*|charged?|charge_?off|co|written|write|incobrable"
     r"|uncollectible|perdida|loss|(?:pre_?|extra_?)?(?:judicial\w*|jur[ií]dic\w*|legal\w*)|cobr\w*|collect\w*|recovery|recuperac\w*|atras\w*|vencid[oa]\w*|inadimplen\w*|arrears|dunning|new|nuev[oa]|nov[oa]|pend\w*|normal|grace|gracia"
-    r"|riesgo|risk|dudos[oa]|doubtful|subnormal|deficiente|substandard|bucket|tramo|dias|days|dpd|suspend\w*|bloque\w*|blocked|assigned|asignad[oa]|early|mid|temprana|tardia|parcial\w*|partial\w*|reestruct\w*|restruct\w*|refinanc\w*|renegoc\w*|unpaid|not_paid|no_pagad[oa]|owed|debe)(?:_|$)"
+    r"|prevent\w*|administrativ\w*|amistos\w*|amigav\w*|amicable|soft|hard|front_?end|back_?end|riesgo|risk|dudos[oa]|doubtful|subnormal|deficiente|substandard|bucket|tramo|dias|days|dpd|suspend\w*|bloque\w*|blocked|assigned|asignad[oa]|early|mid|temprana|tardia|parcial\w*|partial\w*|reestruct\w*|restruct\w*|refinanc\w*|renegoc\w*|unpaid|not_paid|no_pagad[oa]|owed|debe)(?:_|$)"
     r"|^(?:[a-e]\d?|\d{1,3}(?:_\d{1,3})?|[a-z]?\d{1,3}_.*)$"
 )
 _MOST_WORDS = 40
