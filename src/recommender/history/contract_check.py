@@ -37,6 +37,7 @@ from recommender.tables import UNREADABLE_ROW, Column, Contract
 
 __all__ = ["CheckedTable", "check_table", "keep_rows"]
 
+_SETS = ("eligible",)  # no words: as long as there are actions, and held once each where they come as categories
 _WHOSE = ("account_id", "contact_id", "timezone", "country")
 
 
@@ -187,6 +188,9 @@ def check_table(
         column = known.get(str(name))
         if column is None and name in levels:
             column = Column(str(name), "level")
+        if column is None and str(name) in _SETS:
+            clean[str(name)] = cells_of
+            continue
         if column is None:
             if _is_personal(cells_of, str(name), checked.contract.table):
                 checked.notes.append(f"{contract.table}.{name} looks like contact data of a person and was not read.")
