@@ -153,7 +153,16 @@ _ALONE = ["--no-contacts-yet", "--account"]
 
 def test_the_stages_of_our_own_are_known_words(tmp_path):
     """And those that agencies cut a portfolio into: a debt in each of them is owed."""
-    own = [*STAGES, "preventiva", "administrativo", "Amistosa", "prejurídica", "extrajudicial", "soft", "Hard collection"]
+    own = [
+        *STAGES,
+        "preventiva",
+        "administrativo",
+        "Amistosa",
+        "prejurídica",
+        "extrajudicial",
+        "soft",
+        "Hard collection",
+    ]
     for word in own:
         assert plan(tmp_path, ACCOUNTS.assign(stage=word)) == (10, []), word
 
