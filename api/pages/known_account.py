@@ -57,9 +57,8 @@ def known_account(
     payments = portfolio.payments_of(str(facts["account_id"].iloc[0]))
     if payments is not None:
         if made is not None:
-            payments = payments.loc[
-                pd.to_datetime(payments["paid_at"], utc=True, errors="coerce", format="mixed") < as_of
-            ]
+            later = pd.to_datetime(payments["paid_at"], utc=True, errors="coerce", format="mixed") >= as_of
+            payments = payments.loc[~later]  # of a payment without a day nobody knows that it came later
         facts, _ = with_states(facts, payments=payments, as_of=as_of)
     row = {**_plain(facts)[0], "contacts_known": contacts is not None}
     row |= {name: row.get(name) for name in ("debtor_id", *_OF_EVENTS)}
