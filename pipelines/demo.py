@@ -25,6 +25,7 @@ from recommender.history import LoggedFeedback
 from recommender.proof import OffPolicyEvaluator, PolicyReport
 from recommender.quickstart import account_lines, value_map
 from recommender.reports import AccountLine, FirstPage, PolicyLine, first_page, map_in_text, policies_in_text
+from recommender.rules import house_packs
 from recommender.simulation import SimulatedLog, simulate, simulate_portfolio
 from recommender.store.files import write_frame
 from recommender.strategy import ContactStrategy, seed_rule_scores
@@ -116,7 +117,9 @@ def run(
     console.rule("4. Ten accounts inside the law: where it differs most from the trade's advice, and why")
     as_of = _morning_after(world)
     accounts = simulate_portfolio(_PORTFOLIO, seed=seed, as_of=as_of)
-    shown_accounts, note = ten_accounts(accounts, strategy, as_of, seed)
+    lately = unanswered_texts(accounts, as_of)
+    _tell(console, ["Each got a text a week ago, which nobody answered: without one, a house rule forbids to call."])
+    shown_accounts, note = ten_accounts(accounts, lately, strategy, as_of, seed)
     for one in shown_accounts:
         console.print(
             f"[bold]{one.account}[/]: {one.action} ({one.expected:.1%} expected), "
@@ -127,10 +130,11 @@ def run(
 
     console.rule("5. The plan of tomorrow: five agent hours, 200 messages")
     saved, table = strategy.save(out / "strategy"), write_frame(accounts, out / "accounts.parquet")
+    history = write_frame(lately, out / "contacts.parquet")
     (out / "capacity.toml").write_text(_CAPACITY, encoding="utf-8")
     plan.run(
         accounts=str(table), as_of=as_of.isoformat(), capacity=out / "capacity.toml", out=out / "tomorrow",
-        strategy=saved, no_contacts_yet=True,
+        strategy=saved, contacts=str(history),
     )  # fmt: skip
 
     console.rule("Where to click")
@@ -214,13 +218,28 @@ def again_and_again(
     ]
 
 
+def unanswered_texts(accounts: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """One text message an account, a week before, delivered and not answered."""
+    return pd.DataFrame(
+        {
+            "contact_id": [f"C-{account}" for account in accounts["account_id"]],
+            "account_id": accounts["account_id"],
+            "debtor_id": accounts["debtor_id"],
+            "sent_at": as_of - timedelta(days=7) + timedelta(hours=4),
+            "channel": "sms",
+            "initiated_by": "creditor",
+            "outcome": "delivered",
+            "status": "sent",
+        }
+    )
+
+
 def ten_accounts(
-    accounts: pd.DataFrame, strategy: ContactStrategy, as_of: pd.Timestamp, seed: int
+    accounts: pd.DataFrame, contacts: pd.DataFrame, strategy: ContactStrategy, as_of: pd.Timestamp, seed: int
 ) -> tuple[tuple[AccountLine, ...], str]:
-    """Where the learnt policy, inside the rules of Colombia, expects most beyond what the trade's advice would do."""
-    never = pd.DataFrame(columns=["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"])
-    decided = decide(accounts, strategy=strategy, as_of=as_of, packs=["CO"], contacts=never, top_k=1, explore=False,
-                     seed=seed)  # fmt: skip
+    """Where the learnt policy, inside the rules that the plan keeps, expects most beyond what the trade would do."""
+    decided = decide(accounts, strategy=strategy, as_of=as_of, packs=["CO", *house_packs()], contacts=contacts,
+                     top_k=1, explore=False, seed=seed)  # fmt: skip
     idle = strategy.actions_.no_contact_index
     first = decided.ranked.loc[decided.ranked["rank"] == 1]
     chosen = strategy.actions_.index_of(first[list(strategy.actions_.factors)])
