@@ -29,7 +29,7 @@ __all__ = [
 CHANNEL_NAMES: tuple[str, ...] = ("call", "sms", "whatsapp", "email", "ivr", "letter", "visit")
 
 _CHANNELS = {
-    "call": "call llamada llamadas llamada_telefonica telefono telefonica phone phone_call voice voz voice_call outbound_call ligacao ligacoes chamada telefonema llamado llamados llamada_saliente",
+    "call": "call llamada llamadas llamada_telefonica telefono telefonica tel telf phone phone_call voice voz voice_call outbound_call ligacao ligacoes chamada telefonema llamado llamados llamada_saliente",
     "sms": "sms mensaje mensajes mensaje_de_texto mensajes_de_texto mensaje_texto texto text text_message msj mms torpedo mensagem mensagens mensagem_de_texto",
     "whatsapp": "whatsapp wa wsp wpp whats_app whatsapp_business zap",
     "email": "email e_mail mail correo correo_electronico correos email_address correio_eletronico correo_e correos_electronicos",
@@ -64,7 +64,7 @@ _DEBTOR_TYPES = {
 }
 _OUTCOMES = {
     "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
-    "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta ocupado busy buzon "
+    "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta sem_resposta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador "
     "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto",
     "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
@@ -79,7 +79,7 @@ _OUTCOMES = {
     "promise_to_pay": "promise_to_pay ptp promesa promesa_de_pago promesa_pago compromiso compromiso_de_pago acuerdo_de_pago promessa promessa_de_pagamento acordo acordo_de_pagamento compromisso promise compromete_pago promete_pago",
     "promise_kept": "promise_kept promesa_cumplida compromiso_cumplido promessa_cumprida acordo_cumprido kept_promise",
     "promise_broken": "promise_broken promesa_incumplida promesa_rota compromiso_incumplido promessa_quebrada quebra_de_acordo acordo_quebrado broken_promise",
-    "paid": "paid pago pagado pagada pago_parcial abono pagamento pagamento_parcial partial_payment",
+    "paid": "paid pago pagado pagada pago_parcial abono pagamento pagamento_parcial partial_payment pagou",
     "paid_in_full": "paid_in_full pago_total cancelado_total paz_y_salvo pagado_en_su_totalidad liquidado settled quitado quitada paid_off",
     "payment_reversed": "payment_reversed reverso reversado reversion pago_reversado chargeback contracargo returned_payment estornado estorno pagamento_estornado nsf",
     "opt_out": "opt_out optout stop baja unsubscribe unsubscribed cancelar_suscripcion no_desea_mensajes darse_de_baja sair descadastro descadastrar nao_deseja_mensagens no_contactar_por_este_medio opted_out",

@@ -94,7 +94,7 @@ ACCOUNT = _words(
 _UNIT = (
     "(?:account|acct|cuenta|client|cliente|customer|cust|loan|credito|credit|prestamo|contrato|contract|obligacion|debtor|"
     "deudor|user|usuario|member|socio|titular|tarjeta|poliza|policy|subscriber|suscriptor|borrower|case|caso|lead|"
-    "persona|person|afiliado|asociado|producto)"
+    "persona|person|afiliado|asociado|producto|operacion|operation|expediente|folio)"
 )
 _NUMBER = "(?:id|no|nro|num|numero|number|nbr|cod|codigo|code|key|hash|ref)"
 #: A unit with the mark of a number before or behind it, without blanks and underscores.

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake import canonical_channel
+from recommender.intake import canonical_channel, plain_word, propose_profiles, source_profiles
 from recommender.quickstart import column_names as names
+from recommender.quickstart.account_column import account_of
 from recommender.quickstart.column_names import plain_name
 from recommender.tables import UNREADABLE_ROW
 
@@ -19,6 +20,7 @@ __all__ = ["as_contacts"]
 
 _NUMBERED = re.compile(r"(.*?)[_\s.\-#]*(\d{1,2})[_\s.\-]*(\D*)")
 _MOST_PARTS = 40
+_MOSTLY = 0.9  # of the rows must have a code that the source is known to write
 _LIKE_CHOICES = frozenset((*names.ACTION, *names.CHANNEL))
 _LIKE_REWARDS = frozenset(names.REWARD)
 
@@ -32,7 +34,7 @@ def as_contacts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         Cells as they were read.
     """
     told: list[str] = []
-    for turn in (_without_unreadable, _without_objects, _one_attempt_a_row):
+    for turn in (_without_unreadable, _without_objects, _one_attempt_a_row, _codes_of_a_source):
         frame, said = turn(frame)
         told += said
     return frame, told
@@ -103,15 +105,20 @@ def _one_attempt_a_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     numbers = {stem: frozenset(columns) for stem, columns in stems.items() if len(columns) > 1}
     for wanted in sorted(set(numbers.values()), key=lambda one: -len(one)):
         together = [stem for stem, have in numbers.items() if have == wanted]
-        choices = [stem for stem in together if _about(stem, _LIKE_CHOICES) and _varies(frame, stems[stem])]
-        answers = [stem for stem in together if _about(stem, _LIKE_REWARDS) and stem not in choices]
+        results = [stem for stem in together if plain_name(stem).rpartition("_")[2] in _LIKE_REWARDS]
+        about = [stem for stem in together if stem not in results and _about(stem, _LIKE_CHOICES)]
+        choices = [stem for stem in about if _varies(frame, stems[stem])]
+        answers = [
+            stem for stem in together if stem not in choices and (stem in results or _about(stem, _LIKE_REWARDS))
+        ]
         if not choices or not answers or set(together) & set(frame.columns):
             continue
         order = sorted(wanted)
         beside = [name for name in frame.columns if all(name not in stems[stem].values() for stem in together)]
+        facts = _with_account(frame[beside])
         parts = []
         for number in order:
-            part = frame[beside].copy()
+            part = facts.copy()
             for stem in together:
                 part[stem] = frame[stems[stem][number]]
             if "attempt" not in part:
@@ -123,6 +130,38 @@ def _one_attempt_a_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return long[made].reset_index(drop=True), [
             f"one row an attempt: {', '.join(together)} from columns {order[0]} to {order[-1]}"
         ]
+    return frame, []
+
+
+def _with_account(facts: pd.DataFrame) -> pd.DataFrame:
+    """Where no column is called like an account: the one that tells the rows apart is, or else the row itself."""
+    if account_of(facts, list(facts.columns)) is not None:
+        return facts
+    whole = [name for name in facts.columns if facts[name].notna().all() and facts[name].is_unique]
+    if len(whole) == 1 and not pd.api.types.is_float_dtype(facts[whole[0]].dtype):
+        return facts.rename(columns={whole[0]: "account_id"})
+    return facts.assign(account_id=[f"row {row}" for row in range(1, len(facts) + 1)])
+
+
+def _codes_of_a_source(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Put in words the codes of a source whose columns are recognised: ``AM`` of a dialler is ``not_connected``.
+
+    Rows whose code leaves no trace (a call that was never placed) are left out; codes that nobody knows stay.
+    """
+    forms = {form: name for name in frame.columns for form in reversed(names.forms(str(name)))}
+    for source, _ in propose_profiles(forms):
+        profile = source_profiles()[source]
+        rule = profile.tables.get("outcomes", {}).get("outcome")
+        column = forms.get(rule["column"]) if isinstance(rule, dict) and "words" in rule else None
+        if column is None:
+            continue
+        words = profile.words[rule["words"]]
+        said = frame[column].map(lambda cell, words=words: words.get(plain_word(str(cell))))
+        if said.notna().mean() < _MOSTLY:
+            continue
+        rest = frame.assign(**{column: said.fillna(frame[column])}).loc[said.ne("-")].reset_index(drop=True)
+        gone = f", {len(frame) - len(rest):,} rows that were no contact left out" if len(rest) < len(frame) else ""
+        return rest, [f"{column}: codes of {profile.title.partition(':')[0]} in words{gone}"]
     return frame, []
 
 

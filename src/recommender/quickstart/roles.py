@@ -12,7 +12,8 @@ import pandas as pd
 from recommender.errors import InvalidInput, shorten
 from recommender.intake import canonical_channel, canonical_word, plain_word
 from recommender.quickstart import column_names as names
-from recommender.quickstart.known_before import account_of, known_before
+from recommender.quickstart.account_column import account_of
+from recommender.quickstart.known_before import known_before
 from recommender.quickstart.no_contacts import refuse_events, refuse_totals
 from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
 from recommender.quickstart.typed_cells import TypedFrame
@@ -98,7 +99,8 @@ def guess_roles(
     free = [name for name in frame.columns if name not in leave_out and name not in merged]
     if reward is None:
         refuse_events(frame)
-        reward = _reward(typed, [name for name in free if name not in action], ask, tell_action=not action)
+        candidates = [name for name in free if name not in action]
+        reward = _holding(frame, candidates, success) or _reward(typed, candidates, ask, tell_action=not action)
         refuse_totals(frame, reward)
     sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
@@ -205,8 +207,7 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
     if not chosen or len(chosen) == len(distinct):
         raise InvalidInput.in_column(
             roles.reward,
-            "is text, and it is not clear which of its words are a success",
-            values=distinct[:12],
+            f"is text, and it is not clear which of its words are a success: {shorten(distinct, 20)}",
             mend="State them: --success WORD (repeat for more), or name another reward: --reward COLUMN.",
         )
     values = np.where(column.isna(), np.nan, column.isin(chosen)).astype(np.float64)
@@ -229,6 +230,8 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         return money[0]
     if len(answers := [name for name in typed.answers if name in usable]) == 1:
         return answers[0]
+    if len(told := [name for name in usable if _tells_outcomes(frame[name])]) == 1:
+        return told[0]
     refuse_totals(frame, None)
     binary = [name for name in binary if names.plain_name(name) not in _CHOSEN and not _channels(frame[name])]
     if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
@@ -242,6 +245,22 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         "what came of each contact to the file, as 1 and 0 or as an amount."
         + (_action_too(typed, free) if tell_action else ""),
     )
+
+
+def _holding(frame: pd.DataFrame, free: list[str], success: Sequence[str]) -> str | None:
+    """The one column of words among which are all that were stated as a success."""
+    wanted = {plain_word(word) for word in success}
+    texts = [name for name in free if frame[name].dtype == object] if wanted else []
+    holding = [name for name in texts if wanted <= {plain_word(str(word)) for word in pd.unique(frame[name].dropna())}]
+    return holding[0] if len(holding) == 1 else None
+
+
+def _tells_outcomes(column: pd.Series) -> bool:
+    """Whether nearly all cells are words of the ladder of outcomes, a response among them, whatever it is called."""
+    if column.dtype != object or not 2 <= column.nunique() <= _MOST_LEVELS:
+        return False
+    said = column.dropna().map({word: canonical_word("outcome", str(word)) for word in pd.unique(column.dropna())})
+    return bool(said.notna().mean() >= 0.9 and said.isin(_RESPONSES).any() and said.nunique() >= 2)
 
 
 def _action_too(typed: TypedFrame, free: list[str]) -> str:
