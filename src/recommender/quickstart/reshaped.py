@@ -152,8 +152,7 @@ def _codes_of_a_source(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for source, _ in propose_profiles(forms):
         profile = source_profiles()[source]
         rule = profile.tables.get("outcomes", {}).get("outcome")
-        column = forms.get(rule["column"]) if isinstance(rule, dict) and "words" in rule else None
-        if column is None:
+        if not isinstance(rule, dict) or "words" not in rule or (column := forms.get(rule["column"])) is None:
             continue
         words = profile.words[rule["words"]]
         said = frame[column].map(lambda cell, words=words: words.get(plain_word(str(cell))))
