@@ -267,8 +267,8 @@ class DecisionLog(ReadLog):
 
         An outcome whose decision is not in the log is stored all the same and belongs to the decision as soon as that
         is logged. Until then it acts on the debtor of a decision that retention deleted, or on the one that ``owners``
-        names; where neither is known it is reported. Of a decision that was erased, or of which retention kept nothing, it
-        is kept only where ``owners`` names somebody, whom it must act on: an id is all that it would be of else.
+        names; where neither is known it is reported. Of a decision that was erased, or of which retention kept nothing,
+        it is kept only where ``owners`` names somebody, whom it must act on: an id is all that it would be of else.
 
         Parameters
         ----------
