@@ -169,9 +169,7 @@ def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(
     assert not is_sqlite or [one.name for one in tmp_path.glob("*migration*")] == []
 
 
-def test_who_waits_for_a_migration_too_long_is_told_what_to_do(
-    empty_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_waits_for_a_migration_too_long_is_told_what_to_do(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done twice, and the migration itself goes on."""
     slow, url = SlowMigration(monkeypatch), impatient(empty_url, monkeypatch)
     monkeypatch.setattr("recommender.store.decision_log.migration_turns._LONGEST_SECONDS", 0.2)
