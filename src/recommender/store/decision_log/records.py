@@ -241,7 +241,7 @@ class DecisionRecord:
         ranking = ordered_json(_in_order(self.ranking))
         ordered = dict(context) if type(context) is SortedMapping else in_order(context)
         context_text = ordered_json(ordered)
-        plain = {
+        plain: dict[str, Any] = {
             "decision_id": self.decision_id,
             "request_key": self.request_key,
             "request_position": int(self.request_position),
