@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from api import pages
 from api.service import problems, request_log
+from api.service.control_characters import refuse_controls
 from api.service.delivery import Delivery
 from api.service.described import describe
 from api.service.envelope import Envelope
@@ -115,7 +116,7 @@ def create_app(settings: Settings | None = None, *, clock: Callable[[], datetime
     app.state.shadow = Shadow(numbers)
     problems.install(app)
     for routes in (health, metrics, recommendations, dispatches, decisions, explanations, features, forecasts, check):
-        app.include_router(routes.router)
+        app.include_router(routes.router, dependencies=[Depends(refuse_controls)])
     describe(app)
     app.add_middleware(Idempotency, clock=clock)
     app.add_middleware(Gateway, settings=chosen, rate_limit=rate_limit, clock=clock)

@@ -18,7 +18,7 @@ from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.offers import OfferDesk
-from recommender.store.decision_log import DecisionRecord, SortedMapping
+from recommender.store.decision_log import CheckedRanking, DecisionRecord
 
 __all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
 __all__ += ["recommendation"]
@@ -30,7 +30,7 @@ _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is
 
 def rankings(
     decided: Decided, planned: Sequence[str | None], segments: Segments | None = None, desk: OfferDesk | None = None
-) -> list[list[SortedMapping]]:
+) -> list[CheckedRanking]:
     """Ranked actions of each account in plain values; the first also says what holds for the account.
 
     Parameters
@@ -50,13 +50,13 @@ def rankings(
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     columns = _entries(decided, rows, indices, desk)
     names = sorted(columns)
-    others = [SortedMapping(zip(names, values, strict=True)) for values in zip(*map(columns.get, names), strict=True)]
+    others = [dict(zip(names, values, strict=True)) for values in zip(*map(columns.get, names), strict=True)]
     starts = np.flatnonzero(indices == 0).tolist()
     firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
     names = sorted(firsts)
     ends = [*starts[1:], len(rows)]
     return [
-        [SortedMapping(zip(names, values, strict=True)), *others[start + 1 : end]]
+        CheckedRanking((dict(zip(names, values, strict=True)), *others[start + 1 : end]))
         for values, start, end in zip(zip(*map(firsts.get, names), strict=True), starts, ends, strict=True)
     ]
 
@@ -95,7 +95,7 @@ def _entries(
     if decided.values:
         names = sorted(decided.values)
         ladder = [_numbers(decided.values[name][rows, indices]) for name in names]
-        columns["values"] = [SortedMapping(zip(names, values, strict=True)) for values in zip(*ladder, strict=True)]
+        columns["values"] = [dict(zip(names, values, strict=True)) for values in zip(*ladder, strict=True)]
     if desk is not None:
         columns["offer"] = offer_terms(decided, desk, each, action.tolist())
     return columns

@@ -147,20 +147,22 @@ class FeatureContract:
     def column_passes(self, name: str, values: Sequence[Any], unusual: set[str]) -> bool:
         """Whether :meth:`check` passes every value of a feature of many accounts; what is unusual is added as there."""
         rule = self.rules.get(name)
-        if any(
+        if (rule is None or rule.kind != "number") and any(
             _may_stop(rule, value) and feature_says_stop(name, value)
             for _, value in {(type(one), one) for one in values}
         ):
             return False
         if rule is None:
             return self.is_open or not self.rules
-        kinds = set(map(type, values)) - {type(None)}
+        all_kinds = set(map(type, values))
+        kinds = all_kinds - {type(None)}
         if rule.kind == "any" or not kinds:
             return True
         if rule.kind == "number":
             if str in kinds:
                 return False
-            if any(not rule.low <= value <= rule.high for value in values if value is not None):
+            numbers = values if kinds == all_kinds else [value for value in values if value is not None]
+            if not rule.low <= min(numbers) <= max(numbers) <= rule.high:
                 unusual.add(name)
             return True
         if float in kinds:

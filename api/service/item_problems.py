@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from api.service.control_characters import CONTROLS_MEND, controlled_place
 from api.service.schemas import Account, ItemProblem, RecommendationRequest
 from recommender.errors import InvalidInput
 from recommender.store.decision_log import DecisionConflict
@@ -57,29 +58,35 @@ def readable_part(body: bytes) -> tuple[RecommendationRequest, UnreadItems] | No
     positions: list[int] = []
     problems: list[ItemProblem] = []
     for position, item in enumerate(content["accounts"]):
-        try:
-            Account.model_validate_json(json.dumps(item))
-        except ValidationError as error:
-            named = item.get("account_id") if isinstance(item, dict) else None
-            problems.append(
-                ItemProblem(
-                    position=position,
-                    account_id=named if isinstance(named, str) and len(named) <= _LONGEST_ID else None,
-                    status=422,
-                    detail=problem_text(error),
-                    column=next((str(part) for part in error.errors()[0]["loc"][:1]), None),
-                )
-            )
-        else:
+        trouble = _trouble(item)
+        if trouble is None:
             good.append(item)
             positions.append(position)
-    if not good or not problems:
+            continue
+        detail, column = trouble
+        name = item.get("account_id") if isinstance(item, dict) else None
+        shown = name if isinstance(name, str) and len(name) <= _LONGEST_ID and controlled_place(name) is None else None
+        problems.append(ItemProblem(position=position, account_id=shown, status=422, detail=detail, column=column))
+    rest = {**content, "accounts": good}
+    if not good or not problems or controlled_place(rest) is not None:
         return None
     try:
-        request = RecommendationRequest.model_validate_json(json.dumps({**content, "accounts": good}))
+        request = RecommendationRequest.model_validate_json(json.dumps(rest))
     except ValidationError:
         return None
     return request, UnreadItems(tuple(positions), tuple(problems))
+
+
+def _trouble(item: Any) -> tuple[str, str | None] | None:
+    """What is wrong with an account, and in which column."""
+    place = controlled_place(item)
+    if place is not None:
+        return f"{'.'.join(place)} holds a control character. {CONTROLS_MEND}", place[0] if place else None
+    try:
+        Account.model_validate_json(json.dumps(item))
+    except ValidationError as error:
+        return problem_text(error), next((str(part) for part in error.errors()[0]["loc"][:1]), None)
+    return None
 
 
 def problem_text(error: ValidationError) -> str:

@@ -73,7 +73,8 @@ class OutcomeAnswer(BaseModel):
     repeated: int = Field(description="Known before, with the same content.")
     orphans: list[str] = Field(
         description="Decision ids that nothing is known of; their outcomes are kept, act on nobody, and attach when "
-        "the decisions arrive; of erased decisions nothing is kept. Tell account_id (and debtor_id) to have them act."
+        "the decisions arrive. Of decisions that were erased, or of which retention left nothing, none is kept. Tell "
+        "account_id (and debtor_id) to have them act."
     )
     late: list[str] = Field(
         description="Decision ids that the log does not hold, of an account that it knows or that was told: their "

@@ -212,7 +212,7 @@ class Columns:
             return Coded(np.where(codes < 0, len(values), codes).astype(np.int64), [*values, None])
         given = self.values(name)
         kinds = set(map(type, given)) - {type(None)}
-        if kinds == {list}:
+        if kinds in ({list}, {tuple}):
             given = _texts_of_lists(given)
         elif len(kinds) > 1 or not kinds <= _COMPARABLE:
             given = [_plain(value) for value in given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -47,14 +48,19 @@ def wait_for(served, status, seconds=30.0):
 
 def hang(url, served):
     stopped = server_processes(url)
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
+    signal_all(stopped, signal.SIGSTOP)
     try:
         assert wait_for(served, 503)["status"] == "not ready"
         time.sleep(1.0)
     finally:
-        for process in stopped:
-            os.kill(process, signal.SIGCONT)
+        signal_all(stopped, signal.SIGCONT)
+
+
+def signal_all(processes, number):
+    """Also where one of them has ended by itself, as the one that was asked for the list does."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def restart(url, served):

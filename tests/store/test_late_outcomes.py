@@ -9,7 +9,7 @@ from datetime import date
 import sqlalchemy as sa
 
 from recommender.store.decision_log import DecisionLog, DecisionRecord, Whose, debtor_export, stopped_ids
-from recommender.store.decision_log.schema import outcomes
+from recommender.store.decision_log.schema import contact_events, decisions, kept_states, offers, outcomes
 from tests.store.conftest import NOON
 from tests.store.test_kept_states import DAY, LATER, YEAR, heard, made, retained, rows, words
 
@@ -145,3 +145,44 @@ def test_what_is_kept_names_no_decision(log: DecisionLog, decide: Decide) -> Non
     with log.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(outcomes)) == 0
     assert [word for _, word, _ in words(log)] == ["opt_out", "complaint"]
+
+
+def left_of_anybody(log: DecisionLog) -> int:
+    """Rows that still tell of somebody."""
+    tables = decisions, outcomes, contact_events, offers, kept_states
+    with log.engine.connect() as connection:
+        return sum(connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables)
+
+
+def test_no_outcome_stays_that_an_erasure_could_not_find(log: DecisionLog, decide: Decide) -> None:
+    """Of a decision of which retention kept nothing none is kept, unless it tells whose it is; it is reported."""
+    alone = decide(3, account_id="A3", debtor_id="D", action=9, ranking=())  # leaves alone: nothing that acts
+    log.record([made(decide, 1), made(decide, 2), alone])
+    retained(log, 500)
+    told = [heard(1, "paid", 501, amount_minor=5, currency="COP"), heard(3, "read", 501), heard(9, "opt_out", 501)]
+    receipt = log.record_outcomes(told)
+    assert (receipt.stored, receipt.orphans, receipt.late) == (1, ("d00001", "d00003", "d00009"), ())
+    assert [one.decision_id for one in log.orphans()] == ["d00009"]  # its decision may be on its way
+    named = log.record_outcomes([heard(2, "opt_out", 502)], owners={"d00002": Whose("A2", "D"), "d00001": Whose(None)})
+    assert named.late == ("d00002",) and [word for _, word, _ in words(log)] == ["opt_out"]
+    log.record_outcomes([heard(1, "read", 503)], owners={"d00001": Whose(None)})
+    assert log.erase(requested_by="desk", at=LATER, debtor_id="D").outcomes == 1
+    assert [one.decision_id for one in log.orphans()] == ["d00009"]
+    log.purge(NOON + 600 * DAY, requested_by="retention", at=NOON + 600 * DAY)
+    assert left_of_anybody(log) == 0
+
+
+def test_outcomes_that_came_late_go_with_the_last_state_that_tells_whose_they_are(
+    log: DecisionLog, decide: Decide
+) -> None:
+    """However young they are; what acts still keeps its own."""
+    log.record([made(decide, 1), made(decide, 2, "E")])
+    retained(log, 5)
+    log.record_outcomes([heard(1, "read", 380), heard(2, "opt_out", 380)])
+    log.purge(NOON + 300 * DAY, requested_by="retention", at=NOON + 390 * DAY)  # the contacts count no longer
+    assert [one.decision_id for one in log.orphans()] == ["d00002"]
+    assert log.record_outcomes([heard(1, "read", 391)]).stored == 0
+    assert log.record_outcomes([heard(2, "read", 391)]).late == ("d00002",)
+    log.erase(requested_by="desk", at=LATER, debtor_id="D")
+    log.erase(requested_by="desk", at=LATER, debtor_id="E")
+    assert left_of_anybody(log) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -112,27 +114,89 @@ def test_workers_that_start_at_once_upgrade_a_log_with_rows_once(empty_url: str,
         assert list(pool.map(begin, range(4))) == [(1, 1)] * 4
 
 
-def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(empty_url: str, monkeypatch) -> None:
-    """An index of millions of rows takes minutes: the limits of requests do not hold for it."""
-    upgrade, slept, url = migration.command.upgrade, [], sa.make_url(empty_url)
-    is_postgres = url.get_backend_name() == "postgresql"
+class SlowMigration:
+    """Lets one migration wait in the middle, and counts those that began."""
 
-    def slowly(config, revision) -> None:
-        if is_postgres:
-            config.attributes["connection"].exec_driver_sql("SELECT pg_sleep(0.4)")
-        else:
-            time.sleep(0.4)
-        slept.append(1)
-        upgrade(config, revision)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began, self.may_go_on, self.count = threading.Event(), threading.Event(), 0
+        self._upgrade = migration.command.upgrade
+        monkeypatch.setattr(migration.command, "upgrade", self)
 
-    if is_postgres:
+    def __call__(self, config, revision) -> None:
+        self.count += 1
+        self.began.set()
+        assert self.may_go_on.wait(30)
+        connection = config.attributes["connection"]
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SELECT pg_sleep(0.2)")
+        self._upgrade(config, revision)
+
+
+def impatient(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database gives up on a statement and on a lock after a tenth of a second."""
+    monkeypatch.setattr("recommender.store.decision_log.database._BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("recommender.store.decision_log.database._GIVE_UP_SECONDS", 0.1)
+    url = sa.make_url(empty_url)
+    if url.get_backend_name() == "postgresql":
         hasty = f"{url.query['options']} -c statement_timeout=100ms -c lock_timeout=100ms"
         url = url.update_query_dict({"options": hasty})
-    monkeypatch.setattr(migration.command, "upgrade", slowly)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(DecisionLog.upgrade, [url.render_as_string(hide_password=False)] * 2))
-    assert len(slept) == 2, "neither was cut off and tried again"
+    return url.render_as_string(hide_password=False)
+
+
+def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """An index of millions of rows takes minutes: the limits of requests do not hold for it, and who waits says so."""
+    slow, url = SlowMigration(monkeypatch), impatient(empty_url, monkeypatch)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(DecisionLog.upgrade, url)
+        assert slow.began.wait(30)
+        others = [pool.submit(DecisionLog.upgrade, url) for _ in range(2)]
+        until = time.monotonic() + 30
+        while len(waiting := [one.getMessage() for one in caplog.records]) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.5)  # longer than any limit of a request
+        assert not any(one.done() for one in (first, *others))
+        slow.may_go_on.set()
+        for one in (first, *others):
+            one.result(30)
+    assert len(waiting) == 2 and all("another process migrates the decision log" in one for one in waiting)
+    is_sqlite = empty_url.startswith("sqlite")
+    assert slow.count == 3, "nobody was cut off and tried again"
     DecisionLog(empty_url).close()
+    DecisionLog.upgrade(url)
+    assert slow.count == 3, "a log that is up to date is left alone"
+    assert not is_sqlite or [one.name for one in tmp_path.glob("*migration*")] == []
+
+
+def test_who_waits_for_a_migration_too_long_is_told_what_to_do(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is done twice, and the migration itself goes on."""
+    slow, url = SlowMigration(monkeypatch), impatient(empty_url, monkeypatch)
+    monkeypatch.setattr("recommender.store.decision_log.migration_turns._LONGEST_SECONDS", 0.2)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(DecisionLog.upgrade, url)
+        assert slow.began.wait(30)
+        with pytest.raises(DatabaseUnavailable, match=r"has been migrating .* Wait until it has ended, or end it"):
+            DecisionLog.upgrade(url)
+        slow.may_go_on.set()
+        first.result(30)
+    DecisionLog(empty_url).close()
+
+
+def test_a_migration_that_was_killed_holds_nobody(tmp_path: Path) -> None:
+    """Its lock ends with its process, and the file that it left is in nobody's way."""
+    path = tmp_path / "decisions.db"
+    killed = (
+        "import os, sys\n"
+        "from recommender.store.decision_log import migration\n"
+        "from recommender.store.decision_log.decisions import DecisionLog\n"
+        "migration.command.upgrade = lambda *_: os._exit(9)\n"
+        "DecisionLog.upgrade(sys.argv[1])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", killed, f"sqlite:///{path}"], check=False, timeout=60)
+    assert done.returncode == 9 and [one.name for one in tmp_path.glob("*migration*")] == ["decisions.db-migration"]
+    DecisionLog.create(f"sqlite:///{path}").close()
+    assert list(tmp_path.glob("*migration*")) == []
 
 
 def test_a_log_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:

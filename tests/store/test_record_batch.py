@@ -10,6 +10,7 @@ import pytest
 
 from recommender.errors import RecommenderError
 from recommender.store.decision_log import (
+    CheckedRanking,
     DecisionBatch,
     DecisionLog,
     DecisionRecord,
@@ -29,21 +30,26 @@ def batch(provenance: Provenance) -> DecisionBatch:
     action = rng.integers(0, 10, N)
     eligible = rng.random((N, 10)) < 0.5
     eligible[np.arange(N), action] = True
-    ladder = checked_mappings({"gain": rng.random(N).tolist(), "paid": [None] * N}, "ranking")
-    ranking = checked_mappings({"action": action.tolist(), "needs_human": [False] * N, "values": ladder}, "ranking")
+    ladder = [{"gain": gain, "paid": None} for gain in rng.random(N).tolist()]
+    ranking = [
+        CheckedRanking(({"action": one, "needs_human": False, "values": ladder[row]}, {"action": 9 - one, "rank": 2}))
+        for row, one in enumerate(action.tolist())
+    ]
     context = checked_mappings({"days": [1.5, 2, None, 4, 5, 6, 7], "stage": list("abcdefg")}, "context", levels=True)
     return DecisionBatch(
         decision_id=[f"d{n}" for n in range(N)], account_id=[f"a{n}" for n in range(N)],
         debtor_id=["p", None, "p", "q", None, "q", "r"], decided_at=NOON, action=action,
         propensity=rng.uniform(0.1, 1, N).tolist(), eligible=eligible, context=context, provenance=[provenance] * N,
-        ranking=[[one] for one in ranking], request_position=list(range(N)),
+        ranking=ranking, request_position=list(range(N)),
         contact_at=[None, *(NOON + timedelta(hours=n) for n in range(1, N))], shadow=[None] * N, request_key="k",
         seed=3, purpose="collection", fallback=False, deterministic=False,
     )  # fmt: skip
 
 
 def one_by_one(batch: DecisionBatch) -> list[DecisionRecord]:
-    """The same by the constructor."""
+    """The same by the constructor, which is told of no check and of no order."""
+    turned = [[dict(reversed(entry.items())) for entry in ranking] for ranking in batch.ranking]
+    batch = replace(batch, ranking=turned)
     shared = {"decided_at", "request_key", "seed", "purpose", "fallback", "deterministic"}
     names = {one.name for one in fields(DecisionBatch)} - shared - {"action"}
     return [

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from api.service.answering import RecommendationService
+from api.service.control_characters import holds_controls
 from api.service.deps import KeyDep
 from api.service.idempotency import IDEMPOTENCY_KEY, key_of
 from api.service.item_problems import UnreadItems, readable_part
@@ -36,11 +37,10 @@ class DirectRoute(APIRoute):
             content_type = request.headers.get("content-type", "")
             if not content_type.startswith("application/json"):
                 return await general(request)
-            unread = UnreadItems()
-            try:
-                asked = RecommendationRequest.model_validate_json(await request.body())
-            except ValidationError:
-                part = await run_in_threadpool(readable_part, await request.body())
+            body, unread = await request.body(), UnreadItems()
+            asked = None if holds_controls(body) else _whole(body)
+            if asked is None:
+                part = await run_in_threadpool(readable_part, body)
                 if part is None:
                     return await general(request)
                 asked, unread = part
@@ -57,6 +57,14 @@ class DirectRoute(APIRoute):
             return _response(answer.body)
 
         return handle
+
+
+def _whole(body: bytes) -> RecommendationRequest | None:
+    """The request, where all of it can be read."""
+    try:
+        return RecommendationRequest.model_validate_json(body)
+    except ValidationError:
+        return None
 
 
 def keyed(asked: RecommendationRequest, key: str) -> RecommendationRequest:

@@ -124,8 +124,18 @@ class Segments:
     def of(self, accounts: Columns) -> list[str]:
         """Segment of each account."""
         place = np.full(len(accounts), len(self.segments))
-        for number, segment in reversed([*enumerate(self.segments)]):
-            place[np.logical_and.reduce([one.holds(accounts) for one in segment.when])] = number
+        unnamed = np.ones(len(accounts), dtype=bool)
+        for number, segment in enumerate(self.segments):
+            here = unnamed
+            for one in segment.when:
+                here = here & one.holds(accounts)
+                if not here.any():
+                    break
+            else:
+                place[here] = number
+                unnamed = unnamed & ~here
+                if not unnamed.any():
+                    break
         names = [*(one.id for one in self.segments), OTHER]
         return [names[one] for one in place.tolist()]
 

@@ -20,7 +20,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.features._later_events import with_later
 from recommender.features._replay import N_TOTALS, replay
-from recommender.features.account_ids import id_like, normal_ids, normal_values, position_of, positions_of
+from recommender.features.account_ids import id_like, ids_like, normal_ids, normal_values, position_of, positions_of
 from recommender.features.contact_events import AccountLog, LaterContacts
 from recommender.features.incremental import HistoryLayout, HistoryState
 from recommender.features.personal_memory import PersonalMemory
@@ -199,11 +199,11 @@ class AccountHistory:
         -------
         ndarray of shape (n, n_columns), float32
         """
-        keys = [id_like(self.account_ids, one) for one in accounts]
+        keys = ids_like(self.account_ids, accounts)
         owner_of: dict[Any, int] = {}
         for key in keys:
             owner_of.setdefault(key, len(owner_of))
-        told = [] if later is None else [id_like(self.account_ids, one) for one in later.account]
+        told = [] if later is None else ids_like(self.account_ids, later.account)
         owner = np.array([owner_of.get(key, -1) for key in told], dtype=np.int64)
         past = self.events
         start, time, known, by_known, action, reward = with_later(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["id_like", "normal_ids", "normal_values", "position_of", "positions_of"]
+__all__ = ["id_like", "ids_like", "normal_ids", "normal_values", "position_of", "positions_of"]
 
 _FEW = 8  # accounts that are looked up one by one faster than together
 
@@ -25,6 +25,13 @@ def id_like(index: pd.Index, account: Any) -> Any:
     except (ValueError, TypeError, OverflowError):
         return None
     return int(number) if number.is_integer() else None
+
+
+def ids_like(index: pd.Index, accounts: Sequence[Any]) -> list[Any]:
+    """The same of many; the type of the index is looked at once."""
+    if index.dtype == np.int64:
+        return [id_like(index, one) for one in accounts]
+    return [one if one is None or isinstance(one, str) else str(one) for one in accounts]
 
 
 def position_of(index: pd.Index, key: Any) -> int:

@@ -5,6 +5,7 @@ from recommender.extras import needs
 with needs("store"):
     from recommender.store.decision_log.checked_columns import (
         CheckedMapping,
+        CheckedRanking,
         SortedMapping,
         checked_mappings,
     )
@@ -106,6 +107,7 @@ __all__ = [
     "REACH",
     "BudgetSpent",
     "CheckedMapping",
+    "CheckedRanking",
     "ContactEvent",
     "DecisionBatch",
     "DecisionConflict",

@@ -267,8 +267,8 @@ class DecisionLog(ReadLog):
 
         An outcome whose decision is not in the log is stored all the same and belongs to the decision as soon as that
         is logged. Until then it acts on the debtor of a decision that retention deleted, or on the one that ``owners``
-        names; where neither is known it is reported. Of a decision that was erased it is kept only where ``owners``
-        names somebody, whom it must act on: an id is all that it would be of else.
+        names; where neither is known it is reported. Of a decision that was erased, or of which retention kept nothing,
+        it is kept only where ``owners`` names somebody, whom it must act on: an id is all that it would be of else.
 
         Parameters
         ----------
@@ -295,7 +295,8 @@ class DecisionLog(ReadLog):
             hold_late(connection, about, owners or {})
             known = hold_decisions(connection, about)
             unknown = tuple(decision_id for decision_id in about if decision_id not in known)
-            erased = erased_among(connection, unknown) - (owners or {}).keys()
+            named = {one for one, whose in (owners or {}).items() if whose.account_id or whose.debtor_id}
+            erased = erased_among(connection, unknown) - named
             kept = [record for record in batch.values() if record.decision_id not in erased]
             rows = _outcome_rows(kept, known)
             stored = insert_checked(connection, outcomes, "outcome", rows) if rows else 0

@@ -17,8 +17,8 @@ from recommender.intake import HeardEvent, acting_events
 from recommender.store.decision_log.known import rung_of
 from recommender.store.decision_log.late_outcomes import source_of
 from recommender.store.decision_log.ledger import kept_id, read_standing
-from recommender.store.decision_log.rows import rows_of_ids
-from recommender.store.decision_log.schema import Row, decisions, kept_states
+from recommender.store.decision_log.rows import by_ids, insert_new, rows_of_ids
+from recommender.store.decision_log.schema import Row, decisions, erased_decisions, kept_states, outcomes
 from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 
 __all__ = ["keep_acting"]
@@ -27,10 +27,14 @@ __all__ = ["keep_acting"]
 _COUNTED = timedelta(days=366)
 _AT_ONCE = 500
 _KEPT = sa.select(kept_states)
+_OF_NO_DECISION = ~sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
 
 
 def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> None:
     """Write down what still acts of some decisions, and let go of what was kept and acts no longer.
+
+    Of whom nothing is kept no outcome may stay either: an erasure could not find it, as little as a later outcome could
+    find its debtor. Digests of these decisions are written to those of the erased ones.
 
     Parameters
     ----------
@@ -43,10 +47,13 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
     going = sa.select(decisions.c.debtor_id).where(which)
     debtors = sorted(connection.scalars(sa.union(going, sa.select(kept_states.c.debtor_id))))
     chunks = [debtors[start : start + _AT_ONCE] for start in range(0, len(debtors), _AT_ONCE)]
+    ended: set[str] = set()  # sources of states that may have acted for the last time
     for some in chunks:
-        gone = set(connection.scalars(sa.select(decisions.c.decision_id).where(which, decisions.c.debtor_id.in_(some))))
-        held = sa.select(kept_states.c.state_id).where(kept_states.c.kind != "owner", kept_states.c.debtor_id.in_(some))
-        before = set(connection.scalars(held))
+        gone = _going(connection, which, some)
+        held = sa.select(kept_states.c.state_id, kept_states.c.source)
+        held = held.where(kept_states.c.kind != "owner", kept_states.c.debtor_id.in_(some))
+        source_by_state = {row.state_id: row.source for row in connection.execute(held)}
+        before = set(source_by_state)
         standing = read_standing(connection, some, now - _COUNTED)
         rows: dict[str, Row] = {}
         for debtor in some:
@@ -56,8 +63,27 @@ def keep_acting(connection: sa.Connection, which: sa.ColumnElement[bool], now: d
                 if first["debtor_id"] == first["account_id"]:
                     rows[row["state_id"]] = row
         _replace(connection, before, rows)
+        ended |= {source_by_state[one] for one in before - rows.keys()} - {None}
     for some in chunks:  # when it is known of every account whether something acts
         _keep_owners(connection, which, some)
+        _let_go(connection, {source_of(one) for one in _going(connection, which, some)}, now)
+    _let_go(connection, ended, now)
+
+
+def _going(connection: sa.Connection, which: sa.ColumnElement[bool], debtors: list[str]) -> set[str]:
+    """Decisions about some debtors that will be deleted."""
+    query = sa.select(decisions.c.decision_id).where(which, decisions.c.debtor_id.in_(debtors))
+    return set(connection.scalars(query))
+
+
+def _let_go(connection: sa.Connection, sources: set[str], now: datetime) -> None:
+    """Of decisions of which nothing is kept: their late outcomes go, and none that is told later stays."""
+    acting = {row["source"] for row in by_ids(connection, kept_states.c.source, list(sources))}
+    rest = sorted(sources - acting)
+    for start in range(0, len(rest), _AT_ONCE):
+        some = rest[start : start + _AT_ONCE]
+        connection.execute(sa.delete(outcomes).where(outcomes.c.source.in_(some), _OF_NO_DECISION))
+        insert_new(connection, erased_decisions, [{"source": one, "erased_at": now} for one in some])
 
 
 def _replace(connection: sa.Connection, before: set[str], rows: Mapping[str, Row]) -> None:

@@ -57,7 +57,7 @@ def hold_late(connection: sa.Connection, ids: Sequence[str], owners: Mapping[str
 
 
 def erased_among(connection: sa.Connection, ids: Collection[str]) -> set[str]:
-    """Those of some decisions that were erased: nothing more is kept of them."""
+    """Those of some decisions that were erased, or of which retention kept nothing: nothing more is kept of them."""
     sources = {source_of(one): one for one in ids}
     return {sources[row["source"]] for row in by_ids(connection, erased_decisions.c.source, list(sources))}
 

@@ -9,36 +9,50 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
-from recommender.store.decision_log.database import write
+from recommender.store.decision_log.database import refuse_missing_file, write
+from recommender.store.decision_log.migration_turns import hold_migration, migration_file
 from recommender.store.decision_log.schema import SCHEMA_REVISION, SchemaMismatch
 
 __all__ = ["check_revision", "current_revision", "downgrade", "upgrade"]
-
-_LOCK = 7_306_341_902_114  # any constant; PostgreSQL's advisory lock that serialises migrations of this log
 
 
 def upgrade(engine: sa.Engine, revision: str = "head") -> None:
     """Migrate to ``revision``, creating the tables in an empty database; safe when several processes do it at once.
 
+    One of them does it, the others wait for as long as it takes, and say so in their log.
+
     Raises
     ------
     SchemaMismatch
         When the database was written by a newer version of this code.
+    DatabaseUnavailable
+        When another process has been migrating it for half an hour.
     """
 
     def migrate(connection: sa.Connection) -> None:
         if connection.dialect.name == "postgresql":
-            # To rebuild an index of millions of rows takes longer than any statement of the service may, and whoever
-            # starts meanwhile waits for it.
-            for limit in ("statement_timeout", "lock_timeout"):
-                connection.execute(sa.text(f"SET LOCAL {limit} = 0"))
-            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            # To rebuild an index of millions of rows takes longer than any statement of the service may.
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))  # nobody queues behind a table it cannot get
+            hold_migration(connection)
         _refuse_newer(connection)
         command.upgrade(_config(connection), revision)
 
-    write(engine, migrate)
+    if revision == "head" and _is_current(engine):
+        return
+    with migration_file(engine):
+        write(engine, migrate)
+
+
+def _is_current(engine: sa.Engine) -> bool:
+    """Whether there is nothing to do, as at most starts; a database that cannot be asked is asked again later."""
+    try:
+        refuse_missing_file(engine.url.render_as_string(hide_password=False))
+        return current_revision(engine) == SCHEMA_REVISION
+    except (SchemaMismatch, DBAPIError):
+        return False
 
 
 def downgrade(engine: sa.Engine, revision: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.store.decision_log.checked_columns import CheckedMapping
+from recommender.store.decision_log.checked_columns import CheckedMapping, CheckedRanking
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 
@@ -34,7 +34,7 @@ class DecisionBatch:
     propensity : sequence of float
     eligible : ndarray of bool of shape (n, n_actions)
     context : list of mapping
-        Checked ones are taken as they are, and so are those of ``ranking``.
+        Checked ones are taken as they are, and so is a checked ``ranking``.
     provenance : list of Provenance
         All of one action space.
     ranking : list of list of mapping
@@ -93,7 +93,7 @@ def decision_batch(batch: DecisionBatch) -> list[DecisionRecord]:
         batch.decision_id, batch.account_id,
         [debtor or account for account, debtor in zip(batch.account_id, batch.debtor_id, strict=True)],
         batch.action.tolist(), map(float, batch.propensity), eligible, batch.context, batch.provenance,
-        map(tuple, batch.ranking), batch.request_position,
+        batch.ranking, batch.request_position,
         [None if when is None else utc_instant("contact_at", when) for when in batch.contact_at], batch.shadow,
         [packed[start : start + width] for start in range(0, n * width, width)],
     )  # fmt: skip
@@ -134,9 +134,9 @@ def _are_ids(ids: Sequence[Any]) -> bool:
 
 
 def _ranks(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> bool:
-    if not ranking or ranking[0]["action"] != action:
+    if type(ranking) is not CheckedRanking or not ranking or ranking[0]["action"] != action:
         return False
-    return all(isinstance(one, CheckedMapping) and 0 <= one["action"] < n_actions for one in ranking)
+    return all(0 <= one["action"] < n_actions for one in ranking)
 
 
 def _one(batch: DecisionBatch, row: int) -> DecisionRecord:

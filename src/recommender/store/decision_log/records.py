@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.store.decision_log.checked_columns import CheckedMapping, SortedMapping
+from recommender.store.decision_log.checked_columns import CheckedMapping, CheckedRanking, SortedMapping
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -202,53 +201,47 @@ class DecisionRecord:
         if not isinstance(self.context, CheckedMapping):
             put("context", plain_mapping(self.context, "context"))
             refuse_free_text(self.context)
-        put("ranking", tuple(one if isinstance(one, CheckedMapping) else plain_ranked(one) for one in self.ranking))
+        if type(self.ranking) is not CheckedRanking:
+            put("ranking", tuple(map(plain_ranked, self.ranking)))
         check_ranking(self.ranking, self.action, n_actions)
         if self.purpose is not None:
             put("purpose", None if self.purpose == "collection" else check_id("purpose", self.purpose))
         if self.shadow is not None:
             check_action("shadow.action", self.shadow.action, n_actions)
 
-    @cached_property
+    @property
     def content_digest(self) -> str:
         """SHA-256 of the content: equal records have equal digests on any machine."""
-        row = self._content
-        more = [] if self.purpose is None else [self.purpose]
-        plain = list(_plain_columns(row))
-        plain[_DECIDED], plain[_ELIGIBLE] = _instant_text(row["decided_at"]), row["eligible"].hex()
-        plain[_CONTACT] = None if row["contact_at"] is None else _instant_text(row["contact_at"])
-        written = ordered_json([*plain, *more])
-        return sha256_of_texts(written, row["action_factors"].text, row["ranking"].text, self._context_text)
+        digest: str = self._row["content_digest"]
+        return digest
 
     @cached_property
     def first_digest(self) -> str:
         """The digest that rows were kept under before JSON was written another way; they stay readable."""
-        content = _hashable({name: value for name, value in self._content.items() if name != "purpose"})
-        factors = json.loads(content["action_factors"].text)
-        return sha256_of(content | {"action_factors": factors, "context": self.context, "ranking": self.ranking})
-
-    @cached_property
-    def _context_text(self) -> str:
-        return ordered_json(dict(self.context) if type(self.context) is SortedMapping else in_order(self.context))
+        row = {name: value for name, value in self._row.items() if name not in ("purpose", "content_digest")}
+        instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
+        factors = json.loads(row["action_factors"].text)
+        written = {"action_factors": factors, "context": self.context, "ranking": self.ranking}
+        return sha256_of(row | instants | {"eligible": row["eligible"].hex()} | written)
 
     @cached_property
     def packed_eligible(self) -> bytes:
         """The eligible set as packed bits."""
         return np.packbits(self.eligible).tobytes()
 
-    @property
-    def _is_in_order(self) -> bool:
-        return type(self.context) is SortedMapping or in_order(self.context) is self.context
-
     def to_row(self) -> dict[str, Any]:
         """Columns of the ``decisions`` table."""
-        return {**self._content, "content_digest": self.content_digest}
+        return dict(self._row)
 
     @cached_property
-    def _content(self) -> dict[str, Any]:
-        """What is stored; JSON that is stored as it is hashed is text already."""
-        shadow = self.shadow
-        return {
+    def _row(self) -> dict[str, Any]:
+        """What is stored, with its digest; JSON is written once and stored as it is hashed."""
+        shadow, context = self.shadow, self.context
+        factors = self.provenance.factors_text(self.action)
+        ranking = ordered_json(_in_order(self.ranking))
+        ordered = dict(context) if type(context) is SortedMapping else in_order(context)
+        context_text = ordered_json(ordered)
+        plain: dict[str, Any] = {
             "decision_id": self.decision_id,
             "request_key": self.request_key,
             "request_position": int(self.request_position),
@@ -257,12 +250,8 @@ class DecisionRecord:
             "decided_at": self.decided_at,
             "contact_at": self.contact_at,
             "action": self.action,
-            "action_factors": WrittenJson(self.provenance.factors_text(self.action)),
             "propensity": self.propensity,
             "eligible": self.packed_eligible,
-            "ranking": WrittenJson(ordered_json(list(map(_ranked_in_order, self.ranking)))),
-            # As it was given: its order is that of the features.
-            "context": WrittenJson(self._context_text) if self._is_in_order else self.context,
             "fallback": bool(self.fallback),
             "deterministic": bool(self.deterministic),
             "seed": None if self.seed is None else int(self.seed),
@@ -270,8 +259,20 @@ class DecisionRecord:
             "shadow_expected_reward": None if shadow is None else number_or_none(shadow.expected_reward),
             "shadow_policy_version": None if shadow is None else shadow.policy_version,
             "provenance_digest": self.provenance.digest,
-            "purpose": self.purpose,
         }
+        hashed = [*plain.values()]  # in this order, which is part of the digest
+        hashed[_DECIDED], hashed[_ELIGIBLE] = _instant_text(self.decided_at), plain["eligible"].hex()
+        hashed[_CONTACT] = None if self.contact_at is None else _instant_text(self.contact_at)
+        if self.purpose is not None:
+            hashed.append(self.purpose)
+        plain["purpose"] = self.purpose
+        plain["action_factors"] = WrittenJson(factors)
+        plain["ranking"] = WrittenJson(ranking)
+        # As it was given: its order is that of the features.
+        is_as_given = type(context) is SortedMapping or ordered is context
+        plain["context"] = WrittenJson(context_text) if is_as_given else context
+        plain["content_digest"] = sha256_of_texts(ordered_json(hashed), factors, ranking, context_text)
+        return plain
 
     def __eq__(self, other: object) -> bool:
         """Records are equal when their content is."""
@@ -284,15 +285,7 @@ class DecisionRecord:
         return hash(self.content_digest)
 
 
-_PLAIN_COLUMNS = (
-    "decision_id", "request_key", "request_position", "account_id", "debtor_id", "decided_at", "contact_at", "action",
-    "propensity", "eligible", "fallback", "deterministic", "seed", "shadow_action", "shadow_expected_reward",
-    "shadow_policy_version", "provenance_digest",
-)  # fmt: skip
-
-
-_plain_columns = itemgetter(*_PLAIN_COLUMNS)
-_DECIDED, _CONTACT, _ELIGIBLE = map(_PLAIN_COLUMNS.index, ("decided_at", "contact_at", "eligible"))
+_DECIDED, _CONTACT, _ELIGIBLE = 5, 6, 9  # places of what is hashed in another form than it is stored in
 
 
 @lru_cache(maxsize=4_096)
@@ -301,21 +294,13 @@ def _instant_text(instant: datetime) -> str:
     return instant.isoformat()
 
 
-def _hashable(row: dict[str, Any]) -> dict[str, Any]:
-    """Columns as JSON holds them."""
-    instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
-    return row | {"eligible": row["eligible"].hex()} | instants
+def _in_order(ranking: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Ranked actions by their names, and so the value ladders in them."""
+    return list(ranking) if type(ranking) is CheckedRanking else [_ranked_in_order(one) for one in ranking]
 
 
 def _ranked_in_order(ranked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As plain mappings, which are written three times as fast as others."""
-    values = ranked.get("values")
-    if type(ranked) is SortedMapping and (values is None or type(values) is SortedMapping):
-        plain = dict(ranked)
-        if values is not None:
-            plain["values"] = dict(values)
-        return plain
-    ordered = in_order(ranked)
+    ordered, values = in_order(ranked), ranked.get("values")
     if not isinstance(values, Mapping) or (inner := in_order(values)) is values:
         return ordered
     return {**ordered, "values": inner}

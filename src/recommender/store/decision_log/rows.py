@@ -297,7 +297,8 @@ def without_repeats(records: Iterable[_Keyed], kind: str, key_of: Any) -> dict[s
     conflicts = []
     for record in records:
         key = key_of(record)
-        if batch.setdefault(key, record).content_digest != record.content_digest:
+        first = batch.setdefault(key, record)
+        if first is not record and first.content_digest != record.content_digest:
             conflicts.append(key)
     if conflicts:
         raise DecisionConflict(kind, conflicts)

@@ -215,7 +215,8 @@ kept_states = sa.Table(
     sa.Column("purpose", sa.String(32)),
 )
 
-# Digests of the ids of decisions that were erased: what is told of one of them later is not kept as an orphan.
+# Digests of the ids of decisions that were erased, and of those of which retention kept nothing: what is told of one of
+# them later is not kept as an orphan, which nobody could find again.
 erased_decisions = sa.Table(
     "erased_decisions",
     metadata,

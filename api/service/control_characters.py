@@ -1,0 +1,65 @@
+"""Control characters in a request: no word, id or level of ours holds one, and none is echoed, kept or spelt away."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from fastapi import Request
+
+from recommender.errors import InvalidInput
+
+__all__ = ["CONTROLS_MEND", "controlled_place", "holds_controls", "refuse_controls"]
+
+CONTROLS_MEND = "Leave it out: a program that was cut off or misread its text left it there."
+# Of the controls only tab, line feed and carriage return are text; JSON writes the lower ones behind an escape.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_WRITTEN = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|\\[bf]|\x7f|\xc2[\x80-\x9f]")
+_SIGNS = (b"\\u00", b"\\b", b"\\f", b"\x7f", b"\xc2")  # looked for first: far faster than any pattern
+
+
+def holds_controls(body: bytes) -> bool:
+    """Whether a JSON text holds a control character anywhere, as it is or behind an escape."""
+    if not any(sign in body for sign in _SIGNS):
+        return False
+    return _WRITTEN.search(body.replace(b"\\\\", b"  ")) is not None
+
+
+def controlled_place(value: Any) -> tuple[str, ...] | None:
+    """Where the first control character of a JSON value stands, as names and positions; None where there is none.
+
+    A name that holds one itself ends the way to it.
+    """
+    if isinstance(value, str):
+        return () if _CONTROL.search(value) else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inner:
+        if isinstance(name, str) and _CONTROL.search(name):
+            return ("a name",)
+        further = controlled_place(part)
+        if further is not None:
+            return (str(name), *further)
+    return None
+
+
+async def refuse_controls(request: Request) -> None:
+    """Refuse a JSON body with a control character, before its words are read.
+
+    Raises
+    ------
+    InvalidInput
+    """
+    if request.method != "POST" or not holds_controls(body := await request.body()):
+        return
+    try:
+        place = controlled_place(json.loads(body))
+    except (ValueError, RecursionError):
+        return  # no JSON: its route says so
+    if place is not None:
+        named = [one for one in place if not one.isdecimal()]
+        raise InvalidInput(
+            f"{'.'.join(place) or 'The body'} holds a control character.",
+            column=named[-1] if named else None,
+            mend=CONTROLS_MEND,
+        )
