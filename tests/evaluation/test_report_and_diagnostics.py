@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.evaluation import evaluate
 from recommender.evaluation.diagnostics import (
@@ -177,3 +179,13 @@ def test_confounding_against_a_search_over_all_corners():
 def test_holm_steps_down():
     """Adjusted p-values follow the step-down rule and stay monotone."""
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=9))
+def test_holm_is_what_its_rule_says_one_claim_at_a_time(p_values):
+    """Each claim holds at the least level at which it and every surer one pass; no chance is above one."""
+    told = holm(np.array(p_values))
+    for at, own in enumerate(p_values):
+        surer = [j for j, one in enumerate(p_values) if (one, j) <= (own, at)]
+        steps = [p_values[j] * sum((one, k) >= (p_values[j], j) for k, one in enumerate(p_values)) for j in surer]
+        assert told[at] == pytest.approx(min(1.0, max(steps)))
