@@ -112,6 +112,22 @@ def test_the_figure_shows_estimates_and_slices(report):
     assert shown == report.to_frame()["estimator"].tolist()[::-1]
 
 
+def test_what_the_figure_draws_are_the_numbers_of_the_tables(report):
+    """Points and intervals of both panels per 1,000 decisions, from below; what is unknown is not drawn."""
+    axes = policy_figure(report).axes
+    slices = report.slices.sort_values("rows", ascending=False)
+    for axis, table, column in ((axes[0], report.table, "value"), (axes[3], slices, "difference")):
+        rows = table.iloc[::-1].reset_index(drop=True)
+        drawn = [(line.get_marker() == "o", *map(list, line.get_data())) for line in axis.lines]
+        points = {at: x for is_point, (x, *_), (at, *_) in drawn if is_point}
+        ends = {at: x for is_point, x, (at, *others) in drawn if not is_point and others == [at] and at != 0.0}
+        assert points == pytest.approx({i: 1_000 * v for i, v in enumerate(rows[column]) if np.isfinite(v)})
+        for i, (low, high) in enumerate(zip(rows["ci_low"], rows["ci_high"], strict=True)):
+            if i and np.isfinite(low):
+                assert ends[i] == pytest.approx([1_000 * low, 1_000 * high])
+        assert len(points) > 1
+
+
 def test_every_code_that_is_raised_is_explained(report):
     """Warning codes come from the documented list."""
     raised = {code for codes in report.to_frame()["warnings"] for code in codes}
