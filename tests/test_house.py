@@ -54,6 +54,14 @@ def test_importing_the_library_does_not_drag_heavy_libraries_along(heavy, import
     assert "recommender" in imported.split() and heavy not in imported.split()
 
 
+def test_the_strategy_comes_without_what_reads_raw_tables():
+    """Who learns from a log or opens a strategy pays neither for intake nor for the compiler."""
+    code = "import sys; from recommender import ContactStrategy; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert "recommender.strategy" in loaded.split()
+    assert not {"recommender.intake", "recommender.history.build", "numba", "mlflow"} & set(loaded.split())
+
+
 def test_every_setting_and_route_is_documented():
     """Settings fields and API routes appear in docs/."""
     from api.main import create_app
