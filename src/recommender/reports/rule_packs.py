@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from recommender.rules import Cap, Pack, SpeaksOf, Window, load_pack, pack_ids, speaks_names
 
 __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
