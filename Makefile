@@ -6,8 +6,10 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .venv-tools/bin/uv)
 RUN := .venv/bin/python
 STAMP := .venv/.synced
-# Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
+# Processes of the tests; each keeps to one thread. Tests wait for servers, databases and a browser, so one more than there
+# are cores where memory allows 2 GB each. More than eight would wait for the longest file.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell { cat /proc/meminfo 2>/dev/null; echo; } | awk -v n=$(CORES) '/^MemAvailable/ {n += $$2 > 2e6 * (n + 1)} END {print (n > 8 ? 8 : n)}')
 
 .PHONY: help setup demo machine test lint audit proofs bench serve docs format clean
 .DEFAULT_GOAL := help
