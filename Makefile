@@ -6,8 +6,10 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .venv-tools/bin/uv)
 RUN := .venv/bin/python
 STAMP := .venv/.synced
-# Processes of the tests; each keeps to one thread. More than eight would wait for the longest file.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1); echo $$(( n > 8 ? 8 : n )))
+# Processes of the tests; each keeps to one thread. Tests wait for servers, databases and a browser, so one more than there
+# are cores where memory allows 2 GB each. More than eight would wait for the longest file.
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+WORKERS ?= $(shell { cat /proc/meminfo 2>/dev/null; echo; } | awk -v n=$(CORES) '/^MemAvailable/ {n += $$2 > 2e6 * (n + 1)} END {print (n > 8 ? 8 : n)}')
 
 .PHONY: help setup demo machine test lint audit proofs bench serve docs format clean
 .DEFAULT_GOAL := help
@@ -25,7 +27,7 @@ $(STAMP): pyproject.toml uv.lock | $(filter .venv-tools/bin/uv,$(UV))
 	@touch $@
 
 # Where no bytecode is written (PYTHONDONTWRITEBYTECODE), each of the many processes of the tests would compile pandas,
-# scipy and SQLAlchemy anew: ten seconds each.
+# scipy and SQLAlchemy anew: ten seconds each. Every worker would also rewrite and compile all tests: eighteen.
 .venv/.compiled: $(STAMP)
 	@$(UV) sync --quiet --locked --extra all --compile-bytecode --python $(PYTHON)
 	@touch $@
@@ -40,7 +42,7 @@ machine: setup
 
 test: machine .venv/.compiled ## the tests (quick subset of the statistical proofs included); REQUIRE_EVERY_TEST=1 lets none be skipped
 	@$(RUN) -m compileall -q src api pipelines
-	$(RUN) -m pytest -q -m "not proof" -n $(WORKERS) $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pytest -q -m "not proof" -n $(WORKERS) $(ARGS)
 
 proofs: setup ## the long statistical proofs (an hour or more)
 	$(RUN) -m pytest -q -m proof tests

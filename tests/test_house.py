@@ -43,15 +43,23 @@ def test_a_verb_waits_for_no_library_of_another(verb):
 
 @pytest.fixture(scope="module")
 def imported():
-    """What a fresh process holds once it imported the library."""
-    code = "import sys, recommender; print(*sys.modules)"
-    return subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    """What a fresh process holds once it imported the library, and once it asked for the strategy."""
+    code = "import sys, recommender; print(*sys.modules); recommender.ContactStrategy; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    return [set(line.split()) for line in told.splitlines()]
 
 
 @pytest.mark.parametrize("heavy", ["mlflow", "shap", "fastapi", "matplotlib.pyplot", "dask", "sqlalchemy"])
 def test_importing_the_library_does_not_drag_heavy_libraries_along(heavy, imported):
     """A notebook or a worker pays only for what it uses."""
-    assert "recommender" in imported.split() and heavy not in imported.split()
+    assert all("recommender" in held and heavy not in held for held in imported)
+
+
+@pytest.mark.parametrize("late", ["recommender.intake", "recommender.history.build", "numba"])
+def test_the_strategy_comes_without_what_reads_raw_tables(late, imported):
+    """Who learns from a log or opens a strategy pays neither for intake nor for the compiler."""
+    assert "recommender.strategy" in imported[1] - imported[0]
+    assert late not in imported[1]
 
 
 def test_every_setting_and_route_is_documented():

@@ -26,7 +26,6 @@ class _Shape:
     at: tuple[float, ...]
     colour: str
     width: float = 1.0
-    opacity: float = 1.0
     text: str = ""
     anchor: Anchor = "start"
     strong: bool = False
@@ -34,7 +33,6 @@ class _Shape:
     title: str = ""
     dashed: bool = False
     points: tuple[tuple[float, float], ...] = ()
-    filled: bool = False
 
 
 @dataclass
@@ -59,17 +57,13 @@ class Drawing:
         """Straight line."""
         self.shapes.append(_Shape("line", (x1, y1, x2, y2), colour, width=width, dashed=dashed))
 
-    def rect(
-        self, x: float, y: float, width: float, height: float, colour: str, *, opacity: float = 1.0, title: str = ""
-    ) -> None:
+    def rect(self, x: float, y: float, width: float, height: float, colour: str, *, title: str = "") -> None:
         """Filled rectangle; ``title`` is shown while pointing at it."""
-        self.shapes.append(
-            _Shape("rect", (x, y, max(width, 0.0), max(height, 0.0)), colour, opacity=opacity, title=title)
-        )
+        self.shapes.append(_Shape("rect", (x, y, max(width, 0.0), max(height, 0.0)), colour, title=title))
 
-    def circle(self, x: float, y: float, radius: float, colour: str, *, opacity: float = 1.0, title: str = "") -> None:
+    def circle(self, x: float, y: float, radius: float, colour: str, *, title: str = "") -> None:
         """Filled circle."""
-        self.shapes.append(_Shape("circle", (x, y, radius), colour, opacity=opacity, title=title))
+        self.shapes.append(_Shape("circle", (x, y, radius), colour, title=title))
 
     def text(
         self,
@@ -85,19 +79,10 @@ class Drawing:
         """One line of text; ``y`` is its base line."""
         self.shapes.append(_Shape("text", (x, y), colour, text=text, anchor=anchor, strong=strong, size=size))
 
-    def path(
-        self,
-        points: list[tuple[float, float]],
-        colour: str,
-        *,
-        width: float = 1.5,
-        filled: bool = False,
-        opacity: float = 1.0,
-    ) -> None:
-        """Open line through points, or a filled area."""
+    def path(self, points: list[tuple[float, float]], colour: str, *, width: float = 1.5) -> None:
+        """Open line through points."""
         if points:
-            shape = _Shape("path", (), colour, width=width, opacity=opacity, points=tuple(points), filled=filled)
-            self.shapes.append(shape)
+            self.shapes.append(_Shape("path", (), colour, width=width, points=tuple(points)))
 
     # -- out -------------------------------------------------------------------------------------------------------
     def to_svg(self, css: str = "") -> str:
@@ -134,7 +119,6 @@ class Drawing:
 
 def _svg(shape: _Shape) -> str:
     title = f"<title>{escape(shape.title)}</title>" if shape.title else ""
-    faint = f' opacity="{_n(shape.opacity)}"' if shape.opacity < 1 else ""
     at = [_n(value) for value in shape.at]
     match shape.kind:
         case "line":
@@ -146,17 +130,15 @@ def _svg(shape: _Shape) -> str:
         case "rect":
             return (
                 f'<rect x="{at[0]}" y="{at[1]}" width="{at[2]}" height="{at[3]}" rx="1.5" '
-                f'class="f-{shape.colour}"{faint}>{title}</rect>'
+                f'class="f-{shape.colour}">{title}</rect>'
             )
         case "circle":
-            return f'<circle cx="{at[0]}" cy="{at[1]}" r="{at[2]}" class="f-{shape.colour}"{faint}>{title}</circle>'
+            return f'<circle cx="{at[0]}" cy="{at[1]}" r="{at[2]}" class="f-{shape.colour}">{title}</circle>'
         case "path":
             path = "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in shape.points)
-            if shape.filled:
-                return f'<path d="{path}Z" class="f-{shape.colour}"{faint}/>'
             return (
                 f'<path d="{path}" class="f-none s-{shape.colour}" stroke-width="{_n(shape.width)}" '
-                f'stroke-linejoin="round"{faint}/>'
+                f'stroke-linejoin="round"/>'
             )
         case _:
             weight = " strong" if shape.strong else ""
@@ -168,7 +150,7 @@ def _svg(shape: _Shape) -> str:
 
 
 def _paint(axes: object, shape: _Shape, order: int, points: float) -> None:
-    from matplotlib.patches import Circle, Polygon, Rectangle
+    from matplotlib.patches import Circle, Rectangle
 
     put = axes.add_patch  # type: ignore[attr-defined]
     colour = PRINT_COLOURS[shape.colour]
@@ -182,16 +164,13 @@ def _paint(axes: object, shape: _Shape, order: int, points: float) -> None:
             )  # fmt: skip
         case "rect":
             x, y, width, height = shape.at
-            put(Rectangle((x, y), width, height, facecolor=colour, alpha=shape.opacity, zorder=order))
+            put(Rectangle((x, y), width, height, facecolor=colour, zorder=order))
         case "circle":
             x, y, radius = shape.at
-            put(Circle((x, y), radius, facecolor=colour, alpha=shape.opacity, linewidth=0, zorder=order))
+            put(Circle((x, y), radius, facecolor=colour, linewidth=0, zorder=order))
         case "path":
-            if shape.filled:
-                put(Polygon(shape.points, facecolor=colour, alpha=shape.opacity, linewidth=0, zorder=order))
-            else:
-                xs, ys = zip(*shape.points, strict=True)
-                axes.plot(xs, ys, color=colour, linewidth=shape.width * points, alpha=shape.opacity, zorder=order)  # type: ignore[attr-defined]
+            xs, ys = zip(*shape.points, strict=True)
+            axes.plot(xs, ys, color=colour, linewidth=shape.width * points, zorder=order)  # type: ignore[attr-defined]
         case _:
             axes.text(  # type: ignore[attr-defined]
                 *shape.at,

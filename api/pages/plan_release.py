@@ -24,12 +24,11 @@ from recommender.store.decision_log import (
     state_of,
 )
 
-__all__ = ["REFUSALS", "Refusal", "not_going_out", "of_stopped", "release"]
+__all__ = ["Refusal", "not_going_out", "of_stopped", "release"]
 
 _log = structlog.get_logger(__name__)
 
 Refusal = Literal["changed", "spent", "terms", "unlogged", "away"]
-REFUSALS: tuple[Refusal, ...] = ("changed", "spent", "terms", "unlogged", "away")
 _TAKEN_BACK = ("cancelled", "expired", "undelivered")
 
 

@@ -8,7 +8,6 @@ from typing import Any, Self
 __all__ = [
     "ArtefactError",
     "IncompatibleLog",
-    "InsufficientOverlap",
     "InvalidInput",
     "MissingExtra",
     "NoEligibleAction",
@@ -149,10 +148,6 @@ class NoEligibleAction(InvalidInput):
 
 class NotMature(InvalidInput):
     """Nothing is wrong, and nothing can be learnt yet: no reward is known by now."""
-
-
-class InsufficientOverlap(InvalidInput):
-    """The log holds too little of what the target policy would do."""
 
 
 class IncompatibleLog(InvalidInput):

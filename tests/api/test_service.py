@@ -1,10 +1,14 @@
 """What surrounds the answers: the decision log, repeated requests, contacts of a debtor, outcomes."""
 
+from itertools import product
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from fastapi.testclient import TestClient
 
 from api.main import create_app
+from api.service.answering import RecommendationService
 from recommender.deciding.decide import default_actions
 from recommender.errors import RecommenderError
 from recommender.settings import Settings
@@ -238,3 +242,14 @@ def test_without_a_log_the_service_says_so():
         refused = client.post("/v1/outcomes", json={"outcomes": [outcome]})
         assert refused.status_code == 503
         assert "RECOMMENDER_DECISION_LOG_URL" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("keeps", "is_due", "challenger"), list(product((False, True), (False, True), (None, object())))
+)
+def test_who_would_wait_for_anything_leaves_the_others_their_turn(keeps, is_due, challenger):
+    """Only where no log is kept, no file is looked at and no other model decides too, a thread of its own is spared."""
+    recorder = SimpleNamespace(keeps=keeps)
+    serving = SimpleNamespace(is_due=is_due, challenger=lambda: challenger)
+    service = RecommendationService(serving, None, recorder, None, None, None)
+    assert service.waits_for_nothing is not (keeps or is_due or challenger is not None)

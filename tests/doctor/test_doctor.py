@@ -177,6 +177,28 @@ def test_hours_on_utc_are_suspected():
     assert "hours_on_utc" in codes(examined(held))
 
 
+@pytest.mark.parametrize("offset", [-5, 9])
+def test_the_offset_of_one_clock_is_told_with_its_sign(offset):
+    """Five hours behind UTC (Bogota) are -5, nine ahead are +9."""
+    held = frame()
+    held["sent_at"] = held["sent_at"].dt.normalize() + pd.to_timedelta(held["hour"] - offset, unit="h")
+    held["known_at"] = held["sent_at"] + pd.Timedelta(days=1)
+    (found,) = (one for one in examined(held).findings if one.code == "hours_on_one_clock")
+    assert found.figures["offset"] == offset
+    assert f"{offset:+d} hours" in found.what
+
+
+@pytest.mark.parametrize("offsets", [(-5, -4), (1, 2)])
+def test_a_clock_with_daylight_saving_is_told_by_its_two_offsets(offsets):
+    """Without zones: half of the contacts at the one, half at the other, in order."""
+    held = frame()
+    behind = np.where(np.arange(len(held)) % 2, *offsets)
+    held["sent_at"] = held["sent_at"].dt.normalize() + pd.to_timedelta(held["hour"] - behind, unit="h")
+    held["known_at"] = held["sent_at"] + pd.Timedelta(days=1)
+    (found,) = (one for one in examined(held).findings if one.code == "daylight_saving")
+    assert found.figures["offsets"] == list(offsets)
+
+
 @pytest.mark.parametrize("ignores", [True, False])
 def test_ignored_daylight_saving_is_found(ignores):
     """Hours from a fixed offset are one hour off in summer; hours from the zone are not."""

@@ -191,6 +191,9 @@ def test_the_less_certain_weights_of_both_policies_count(told):
     for own, other in ((1e-4, 3e-4), (3e-4, 1e-4)):
         target, baseline = replace(views[0], extra_variance=own), replace(views[1], extra_variance=other)
         assert paired_with(target, baseline, log).extra_variance == pytest.approx(3e-4)
+    weight = paired_with(*views, log).weight  # of each row, that of whichever policy leans on it more
+    assert all((weight >= view.relative - 1e-12).all() for view in views)
+    assert np.isclose(weight[:, None], np.column_stack([view.relative for view in views])).any(axis=1).all()
 
 
 def test_a_loss_takes_as_strong_a_confounder_as_the_same_gain(told):

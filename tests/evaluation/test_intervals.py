@@ -11,7 +11,6 @@ from recommender.evaluation.intervals import (
     cluster_bootstrap,
     cluster_interval,
     finite_sample_lower_bound,
-    paired_difference,
     time_blocks,
 )
 from recommender.evaluation.skewness import ends, quantile_at
@@ -62,14 +61,6 @@ def test_time_blocks_are_ordered_and_equal_times_stay_together():
     assert (np.diff(blocks) >= 0).all()
     assert len(np.unique(blocks)) == 10
     assert all(len(set(blocks[time == t])) == 1 for t in range(100))
-
-
-def test_paired_difference_is_the_interval_of_the_difference():
-    """Pairing is done row by row."""
-    rng = np.random.default_rng(2)
-    a, b = rng.normal(size=300), rng.normal(size=300)
-    direct = cluster_interval(a - b, np.arange(300))
-    assert paired_difference(a, b, np.arange(300)) == direct
 
 
 def test_finite_sample_bound_holds_and_tightens():

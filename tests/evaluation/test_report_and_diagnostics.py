@@ -8,6 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.evaluation import evaluate
 from recommender.evaluation.diagnostics import (
@@ -110,6 +112,22 @@ def test_the_figure_shows_estimates_and_slices(report):
     assert shown == report.to_frame()["estimator"].tolist()[::-1]
 
 
+def test_what_the_figure_draws_are_the_numbers_of_the_tables(report):
+    """Points and intervals of both panels per 1,000 decisions, from below; what is unknown is not drawn."""
+    axes = policy_figure(report).axes
+    slices = report.slices.sort_values("rows", ascending=False)
+    for axis, table, column in ((axes[0], report.table, "value"), (axes[3], slices, "difference")):
+        rows = table.iloc[::-1].reset_index(drop=True)
+        drawn = [(line.get_marker() == "o", *map(list, line.get_data())) for line in axis.lines]
+        points = {at: x for is_point, (x, *_), (at, *_) in drawn if is_point}
+        ends = {at: x for is_point, x, (at, *others) in drawn if not is_point and others == [at] and at != 0.0}
+        assert points == pytest.approx({i: 1_000 * v for i, v in enumerate(rows[column]) if np.isfinite(v)})
+        for i, (low, high) in enumerate(zip(rows["ci_low"], rows["ci_high"], strict=True)):
+            if i and np.isfinite(low):
+                assert ends[i] == pytest.approx([1_000 * low, 1_000 * high])
+        assert len(points) > 1
+
+
 def test_every_code_that_is_raised_is_explained(report):
     """Warning codes come from the documented list."""
     raised = {code for codes in report.to_frame()["warnings"] for code in codes}
@@ -177,3 +195,13 @@ def test_confounding_against_a_search_over_all_corners():
 def test_holm_steps_down():
     """Adjusted p-values follow the step-down rule and stay monotone."""
     assert holm(np.array([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=9))
+def test_holm_is_what_its_rule_says_one_claim_at_a_time(p_values):
+    """Each claim holds at the least level at which it and every surer one pass; no chance is above one."""
+    told = holm(np.array(p_values))
+    for at, own in enumerate(p_values):
+        surer = [j for j, one in enumerate(p_values) if (one, j) <= (own, at)]
+        steps = [p_values[j] * sum((one, k) >= (p_values[j], j) for k, one in enumerate(p_values)) for j in surer]
+        assert told[at] == pytest.approx(min(1.0, max(steps)))

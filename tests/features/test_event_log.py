@@ -47,8 +47,9 @@ def tables(draw_hours, seed):
             "outcome": rng.choice(OUTCOMES, m),
         }
     )
+    paid_at = at(p)[rng.integers(0, p, p) if p else []]  # two of one instant are the last: the larger counts
     payments = pd.DataFrame(
-        {"account_id": rng.choice(["a", "b", "d"], p), "paid_at": at(p), "amount_minor": rng.integers(1, 999, p)}
+        {"account_id": rng.choice(["a", "b", "d"], p), "paid_at": paid_at, "amount_minor": rng.integers(1, 999, p)}
     )
     for frame, name in ((contacts, "sent_at"), (outcomes, "occurred_at"), (payments, "paid_at")):
         frame[name] = utc(frame[name])

@@ -87,6 +87,17 @@ def test_a_payment_counts_from_the_decision_up_to_the_end_of_its_window(attribut
     assert found == {"x": 70.0 * counts}
 
 
+@pytest.mark.parametrize("attribution", ONCE)
+@pytest.mark.parametrize(
+    ("after", "may_count"), [(-TICK, False), (timedelta(0), True), (WINDOW - TICK, True), (WINDOW, False)]
+)
+def test_a_payment_of_unknown_amount_leaves_open_what_it_may_count_for(attribution, after, may_count):
+    """The same window: where the payment lies in it nobody knows the sum; outside it is nothing."""
+    both = [("x", "a", DECIDED, "sms"), ("y", "a", DECIDED + 3 * WINDOW, "sms")]
+    found = rewards(both, payments=[("a", DECIDED + after, "many")], attribution=attribution)
+    np.testing.assert_equal(found, {"x": np.nan if may_count else 0.0, "y": 0.0})
+
+
 @pytest.mark.parametrize("gap", [timedelta(days=13), WINDOW - TICK, WINDOW, WINDOW + TICK])
 def test_a_payment_counts_once_for_the_last_contact_in_reach(gap):
     """At the very instant of the second decision the payment is the second's; a tick before it is the first's."""

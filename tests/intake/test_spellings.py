@@ -102,6 +102,14 @@ def test_spreadsheet_days_and_words():
     assert moment_of("13/13/2026") is None
 
 
+@given(st.integers(25_569, 62_092), st.integers(0, 86_399), st.sampled_from([".", ","]))
+def test_a_whole_serial_day_has_no_clock(day, seconds, point):
+    """A spreadsheet's number counts days from 1899-12-30, with a clock only where it has a fraction."""
+    whole, timed = moment_of(str(day)), moment_of(f"{day + seconds / 86_400:.9f}".replace(".", point))
+    assert (whole.at.date(), whole.timed) == (date(1899, 12, 30) + timedelta(days=day), False)
+    assert (timed.at, timed.timed) == (whole.at + timedelta(seconds=seconds), seconds > 0)
+
+
 def test_day_and_month_are_told_apart_by_evidence_or_not_at_all():
     """One cell over twelve settles a column; two that contradict each other settle nothing."""
     assert moment_of("03/04/2026") == "open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -44,6 +45,7 @@ def _frame(n: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]
     return frame, one, two
 
 
+@cache
 def _fitted(n: int, seed: int = 0) -> tuple[pd.DataFrame, ContextEncoder, np.ndarray, LatentProfiles]:
     frame, _, _ = _frame(n, seed)
     encoder = ContextEncoder.fit(frame, ())
@@ -89,7 +91,7 @@ def test_an_account_counts_once() -> None:
 )
 def test_memberships_are_those_of_a_naive_posterior(seed: int, odd: list[float]) -> None:
     """Equal to Bayes' rule worked out row by row, strange values included; rows sum to 1."""
-    _, _, X, profiles = _PROFILES
+    _, _, X, profiles = _fitted(3_000)
     rows = X[np.random.default_rng(seed).integers(0, len(X), 5)]
     rows[0] = odd
     found = profiles.memberships(rows)
@@ -117,12 +119,9 @@ def test_memberships_are_those_of_a_naive_posterior(seed: int, odd: list[float])
         assert np.isclose(got.sum(), len(profiles.profiles))
 
 
-_PROFILES = _fitted(3_000)
-
-
 def test_a_code_never_seen_speaks_for_no_class() -> None:
     """A value missing for the first time leaves the memberships as the other signs have them."""
-    _, encoder, X, profiles = _PROFILES
+    _, encoder, X, profiles = _fitted(3_000)
     position = list(encoder.names).index("a")
     other = X[:5].copy()
     other[:, position] = np.nan
@@ -139,14 +138,14 @@ def test_a_code_never_seen_speaks_for_no_class() -> None:
 
 def test_round_trip_is_exact() -> None:
     """What is written as JSON scores to the same bits."""
-    _, _, X, profiles = _PROFILES
+    _, _, X, profiles = _fitted(3_000)
     again = LatentProfiles.from_dict(json.loads(json.dumps(profiles.to_dict())))
     np.testing.assert_array_equal(again.memberships(X), profiles.memberships(X))
 
 
 def test_a_regression_by_profile_needs_fewer_weights_crossed_with_actions() -> None:
     """Signs keep their main effect; actions differ by memberships, matched rates and what belongs to no profile."""
-    frame, encoder, X, profiles = _PROFILES
+    frame, encoder, X, profiles = _fitted(3_000)
     pairs = count_pairs(encoder, X, {}, SPACE)
     linear = LinearDesign.fit(encoder, X, pairs, SPACE, profiles)
     design = linear.by_profile()

@@ -164,6 +164,8 @@ def test_the_report_has_interval_and_verdict_and_the_ages_are_true(reading):
     ages = good(server, "data_age")
     for name in ("last_decision", "last_outcome"):
         assert datetime.fromisoformat(ages[name]["at"]) == AS_OF
+        days = (datetime.fromisoformat(ages["now"]) - AS_OF).total_seconds() / 86_400
+        assert ages[name]["days_ago"] == pytest.approx(days, abs=0.006)
     assert ages["evaluation_made"]["at"] == REPORT["made_at"]
     assert ages["served_policy_version"] != ages["evaluated_policy_version"] == "v1"
 

@@ -110,6 +110,8 @@ def test_an_offer_runs_for_its_days_and_no_longer() -> None:
     end = NOW + timedelta(days=5)
     assert allowed(desk, other, [45], end - timedelta(seconds=1)) == [set()]
     assert allowed(desk, other, [45], end) == [{"six"}]
+    assert desk.committed(end - timedelta(microseconds=1)) == 1_000.0  # nor does it hold its money any longer
+    assert desk.committed(end) == 0.0
 
 
 def test_an_account_that_comes_twice_keeps_the_dearer_offer_reserved() -> None:

@@ -229,6 +229,8 @@ def test_the_gate_judges_challenger_and_champion_on_one_log(
     assert {path.name for path in kept.iterdir()} == {"report.json", "report.html", "gate.json"}
     gate = json.loads((kept / "gate.json").read_text())
     assert not gate["accepted"] and gate["reasons"] == list(event.reasons)
+    sliced = json.loads((kept / "report.json").read_text())["slices"]  # in which nobody may lose
+    assert {one["slice"] for one in sliced} == {"stage"}
     assert registry.current() == 1
 
     # A log in which what the challenger prefers succeeds: now it is better, provably.

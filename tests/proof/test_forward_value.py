@@ -52,6 +52,16 @@ def test_splits_never_look_ahead_and_leave_some_clusters_out(timed: bool) -> Non
             assert not set(training.groups[learn]) & set(training.groups[judge])
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_every_row_after_the_first_edge_is_judged_once(timed: bool) -> None:
+    """A row that lies on an edge is judged after it, and not before it too."""
+    training, _ = make(400, timed=timed)
+    judged = np.concatenate([judge for _, judge in forward_splits(training, [0.4, 0.6, 0.8, 1.1], 0)])
+    assert len(judged) == len(set(judged.tolist())) == 400 * 0.6
+    if timed:
+        assert judged.min() == 400 * 0.4
+
+
 def test_a_quarter_of_the_judged_clusters_is_new() -> None:
     """Clusters that come again and again: three in four are known from before, one in four is not."""
     training, _ = make(400)

@@ -49,6 +49,16 @@ def test_a_unit_is_an_account_where_its_cells_count_through():
     assert roles_of({"credit": rng.integers(1, 90, N) * 1_000, **rest}).context == ("credit",)
 
 
+def test_a_number_called_id_is_context_while_it_names_groups():
+    """Two rows a value: a branch or a campaign; hardly two: a person or a contact."""
+    rng, _ = draw()
+    rest = {"arm": rng.choice(["a", "b"], N), "reward": rng.integers(0, 2, N), "x": rng.normal(size=N)}
+    groups = {"branch_id": np.resize(rng.permutation(N // 2) * 7, N), "one_id": np.resize(np.arange(301) * 7, N)}
+    roles = roles_of({**groups, **rest, "account_id": rng.integers(1, 200, N)})
+    assert "branch_id" in roles.context
+    assert roles.left_out["one_id"] == "is an id"
+
+
 def test_rows_that_are_numbered_are_no_context_whatever_the_column_is_called():
     rng, _ = draw()
     roles = roles_of({"req": rng.permutation(N) + 7, "arm": rng.choice(["a", "b"], N), "reward": rng.integers(0, 2, N),

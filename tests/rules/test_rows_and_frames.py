@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 from decimal import Decimal
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -153,6 +154,6 @@ def test_equal_values_that_say_different_things_are_read_apart():
     np.testing.assert_array_equal(due_days(Columns.of([{"due_date": one} for one in due])), alone)
     assert alone[1] == alone[0] + 1
     ids = [Decimal("1.0"), Decimal(1), "1"] * 5
-    assert Columns.of([{"account_id": one} for one in ids]).read("account_id", str, object).tolist() == list(
-        map(str, ids)
-    )
+    for mixed in (ids, *([*pair] * 5 for pair in combinations((1, 1.0, True, "1", Decimal("1.0")), 2))):
+        read = Columns.of([{"account_id": one} for one in mixed]).read("account_id", str, object)
+        assert read.tolist() == list(map(str, mixed))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from recommender.actions import ActionSpace
 from recommender.strategy.policy import exploration_cost, softmax, temperature_for_cost
 from recommender.strategy.ranking import rank_actions
-from recommender.strategy.seed_rules import STAGES, stage_of
+from recommender.strategy.seed_rules import STAGES, scores_by_stage, seed_rule_scores, stage_of
 
 
 @pytest.mark.parametrize("level", [0.0, 50.0, -50.0])
@@ -37,6 +39,15 @@ def test_nothing_to_gain_costs_nothing():
 def test_stages_turn_the_day_after_their_last(days, stage):
     """Due today is not overdue; an unknown age is a first month."""
     assert STAGES[int(stage_of(np.array([days], dtype=float))[0])] == STAGES[stage]
+
+
+def test_a_due_date_that_nobody_can_read_is_an_unknown_age():
+    """Beside others that are read: due today, 31 days ago, no day at all."""
+    space = ActionSpace({"channel": ["call", "sms", "email"], "tone": ["friendly", "firm"]})
+    due = pd.DataFrame({"due_date": ["2026-03-31", "2026-02-28", "soon", None]})
+    scores = seed_rule_scores(due, space, as_of="2026-03-31T12:00:00Z")
+    stages = stage_of(np.array([0.0, 31.0, np.nan, np.nan]))
+    np.testing.assert_array_equal(scores, scores_by_stage(space)[stages])
 
 
 def test_without_chance_ties_go_to_the_better_reward_then_to_the_first():

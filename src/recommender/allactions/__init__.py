@@ -4,9 +4,6 @@ A room of its own: it knows numbers, factors and levels, imports numpy and numba
 without the package around it. How loops are compiled (``compiled``) is said here for the whole house.
 """
 
-from .additive import (
-    combine_tables,
-)
 from .blend import (
     ClassTable,
     TermTable,
@@ -54,7 +51,6 @@ __all__ = [
     "add_disagreement",
     "class_scores",
     "codes_of",
-    "combine_tables",
     "compiled",
     "design_columns",
     "fuse_designs",

@@ -157,9 +157,7 @@ class Objective(BaseModel):
         for lever in self.levers:
             if lever.floor is not None:
                 kept[:, _of_level(actions, lever)] &= above[:, _of_level(actions, lever)] >= lever.floor
-        if actions.no_contact_index is not None:
-            kept[:, actions.no_contact_index] = True
-        return kept
+        return kept  # leaving alone is of no level
 
     def shared(self, probabilities: Floats, mask: NDArray[np.bool_], actions: ActionSpace) -> Floats:
         """Probabilities with the least share of each level, evenly over its eligible actions, shape (n, n_actions)."""

@@ -19,7 +19,6 @@ __all__ = [
     "cluster_interval",
     "cluster_sums",
     "finite_sample_lower_bound",
-    "paired_difference",
     "time_blocks",
 ]
 
@@ -232,27 +231,6 @@ def time_blocks(time: NDArray[Any], most: int = 30) -> NDArray[np.int64]:
     _, order = np.unique(time, return_inverse=True)
     ranks = stats.rankdata(order.reshape(-1), method="max") / len(order)
     return np.asarray(np.ceil(ranks * most).astype(np.int64) - 1, dtype=np.int64)
-
-
-def paired_difference(
-    contribution: NDArray[Any],
-    baseline: NDArray[Any],
-    cluster: NDArray[Any],
-    confidence: float = 0.95,
-    **options: Any,
-) -> Interval:
-    """Interval of the difference of two policies on the same log, decision by decision.
-
-    Parameters
-    ----------
-    contribution, baseline : ndarray of shape (n,)
-        Contributions of the two policies over the same rows.
-    cluster : ndarray of shape (n,)
-    confidence : float, default=0.95
-    **options
-        As for :func:`cluster_interval`.
-    """
-    return cluster_interval(np.asarray(contribution) - np.asarray(baseline), cluster, confidence, **options)
 
 
 def cluster_bootstrap(

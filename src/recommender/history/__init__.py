@@ -1,11 +1,7 @@
 """What happened: contacts, outcomes and payments become rewards and a checked log."""
 
-from recommender.history.build import (
-    BuildReport,
-    Built,
-    build_feedback,
-    context_as_of,
-)
+from typing import TYPE_CHECKING
+
 from recommender.history.context import (
     accounts_context,
     log_context,
@@ -17,9 +13,6 @@ from recommender.history.feedback import (
     LoggedFeedback,
     ProtectedAttributeWarning,
 )
-from recommender.history.instants import (
-    read_instants,
-)
 from recommender.history.ladder import (
     RUNGS,
     Climbed,
@@ -27,25 +20,20 @@ from recommender.history.ladder import (
 from recommender.history.leakage import (
     leakage_suspects,
 )
-from recommender.history.prepared_log import (
-    ContextOf,
-    PreparedLog,
-    as_instant,
-    context_of_rows,
-    prepare_log,
-)
 from recommender.history.protected import (
     protected_names,
-)
-from recommender.history.raw_tables import (
-    RawTable,
-)
-from recommender.history.rewards import (
-    Attribution,
 )
 from recommender.history.row_identity import (
     RowIdentity,
 )
+from recommender.late_names import late_names
+
+if TYPE_CHECKING:
+    from recommender.history.build import BuildReport, Built, build_feedback, context_as_of
+    from recommender.history.instants import read_instants
+    from recommender.history.prepared_log import ContextOf, PreparedLog, as_instant, context_of_rows, prepare_log
+    from recommender.history.raw_tables import RawTable
+    from recommender.history.rewards import Attribution
 
 __all__ = [
     "RUNGS",
@@ -71,3 +59,13 @@ __all__ = [
     "protected_names",
     "read_instants",
 ]
+
+# Raw tables are read with all of intake: who learns from a log, or opens a strategy, does not pay for that.
+_LATE = {
+    "build": ("BuildReport", "Built", "build_feedback", "context_as_of"),
+    "instants": ("read_instants",),
+    "prepared_log": ("ContextOf", "PreparedLog", "as_instant", "context_of_rows", "prepare_log"),
+    "raw_tables": ("RawTable",),
+    "rewards": ("Attribution",),
+}
+__getattr__ = late_names(__name__, {name: f"{__name__}.{module}" for module, names in _LATE.items() for name in names})

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,11 @@ from recommender.history.birth import checked_fields
 from recommender.history.eligible_sets import EligibleSets
 from recommender.history.ladder import Climbed
 from recommender.history.log_digest import content_digest, context_keys
-from recommender.history.prepared_log import PreparedLog, as_instant, prepare_log
 from recommender.history.protected import protected_names
 from recommender.history.row_identity import RowIdentity, identity_by_account_and_time
+
+if TYPE_CHECKING:
+    from recommender.history.prepared_log import PreparedLog
 
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
@@ -216,6 +218,8 @@ class LoggedFeedback:
             A table that cannot be used: names the column, the value, the rows and the mend.
         """
         given = {"accounts": accounts, "decisions": decisions, "contacts": contacts, "outcomes": outcomes}
+        from recommender.history.prepared_log import as_instant, prepare_log  # with all of intake: late
+
         prepared = prepare_log(
             given | {"payments": payments},
             actions=actions, as_of=as_instant(as_of), reward=reward, window_days=window_days, **options,

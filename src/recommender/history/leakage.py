@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from recommender.intake import column_word
+from recommender.spelling import column_word
 
 __all__ = ["discrimination", "leakage_suspects", "named_after_the_fact"]
 

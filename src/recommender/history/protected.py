@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from recommender.intake import column_word
+from recommender.spelling import column_word
 
 __all__ = ["protected_names"]
 

@@ -82,7 +82,6 @@ from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
     LASTING_STOPS,
-    STATE_FLAGS,
     account_states,
     acts_when_told,
     is_stop,
@@ -121,7 +120,6 @@ __all__ = [
     "FAILED",
     "LASTING_STOPS",
     "SAME_CONTACT_US",
-    "STATE_FLAGS",
     "DayEvidence",
     "DecimalEvidence",
     "Fault",

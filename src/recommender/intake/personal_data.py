@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -146,13 +146,9 @@ def column_is_personal(name: str, values: Iterable[Any]) -> bool:
     return any(cell_is_personal(name, value) for value in told)
 
 
-def personal_columns(frame: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
+def personal_columns(frame: pd.DataFrame) -> list[str]:
     """Columns of a table that hold contact data of people, in their order."""
-    return [
-        name
-        for name in (frame.columns if names is None else names)
-        if column_is_personal(str(name), _distinct(str(name), frame[name]))
-    ]
+    return [name for name in frame.columns if column_is_personal(str(name), _distinct(str(name), frame[name]))]
 
 
 def _distinct(name: str, cells: pd.Series) -> list[Any]:

@@ -50,7 +50,6 @@ __all__ = [
     "CASE_WORDS",
     "LASTING_STOPS",
     "LIFTS",
-    "STATE_FLAGS",
     "State",
     "account_states",
     "acts_when_told",
@@ -60,9 +59,6 @@ __all__ = [
     "words_of",
 ]
 
-STATE_FLAGS: tuple[str, ...] = ("promise_open", "complaint_open", "callback_set", "reviewed")
-"""Flags that only events raise; rule packs stop on them as on the flags that a table tells. ``reviewed`` stops nothing:
-with it no person is asked for."""
 
 #: Events that stop contact with a debtor for good, or until another event lifts them.
 LASTING_STOPS: tuple[str, ...] = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from recommender.rules import Cap, Pack, SpeaksOf, Window, load_pack, pack_ids, speaks_names
 
 __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
@@ -11,9 +9,9 @@ __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
 GENERATED_FROM_HERE = "<!-- Generated from the packs by `python -m pipelines packs docs`; do not edit below. -->"
 
 
-def describe_packs(ids: Sequence[str] | None = None) -> str:
+def describe_packs() -> str:
     """Markdown of all packs, the same for the same packs."""
-    chosen = [load_pack(pack) for pack in (pack_ids() if ids is None else ids)]
+    chosen = [load_pack(pack) for pack in pack_ids()]
     lines = [
         "## Packs",
         "",

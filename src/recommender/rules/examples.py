@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,17 +31,16 @@ class ExampleResult:
         return self.allowed == self.case.allowed and set(self.case.rules) <= set(self.rules)
 
 
-def run_examples(pack: Pack, beside: Sequence[str] = ()) -> list[ExampleResult]:
+def run_examples(pack: Pack) -> list[ExampleResult]:
     """Judge every example of a pack.
 
     Parameters
     ----------
     pack : Pack
-        An overlay is tried beside the packs named, by default ``HOUSE``.
-    beside : sequence of str
+        An overlay is tried beside ``HOUSE``.
     """
     results = []
-    packs = [*(beside or (["HOUSE"] if pack.kind == "overlay" else [])), *([] if pack.kind == "overlay" else [pack.id])]
+    packs = ["HOUSE"] if pack.kind == "overlay" else [pack.id]
     for case in pack.cases:
         verdict = check_case(_as_check(pack, case, packs), overlays=[pack] if pack.kind == "overlay" else [])
         results.append(ExampleResult(pack.id, case, verdict["allowed"], tuple(verdict["rules"])))

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.record_fields import check_id, sha256_of, utc_instant
 
-__all__ = ["ENDED", "KINDS", "STOPPED", "TAKEN_BACK", "ContactEvent", "EventKind", "state_event", "state_of"]
+__all__ = ["KINDS", "STOPPED", "TAKEN_BACK", "ContactEvent", "EventKind", "state_event", "state_of"]
 
 EventKind = Literal[
     "refused", "delivered", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered"
@@ -19,8 +19,6 @@ EventKind = Literal[
 KINDS = ("refused", "delivered", "reserved", "dispatched", "overridden", "cancelled", "expired", "undelivered")
 #: A contact with one of these as its state did not and will not take place.
 TAKEN_BACK = frozenset({"cancelled", "expired", "undelivered"})
-#: States that nothing but the truth about a contact that was sent all the same can follow.
-ENDED = TAKEN_BACK | {"dispatched", "overridden"}
 #: Reason of a contact that was cancelled because a person stopped all contact.
 STOPPED = "stopped by a person"
 
