@@ -6,6 +6,7 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 from recommender.actions import ActionSpace
+from recommender.allactions.blend import design_columns, fuse_designs
 from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
 from recommender.learning.told_clocks import told_clocks, wave_statistic
 from recommender.learning.trees import Clock
@@ -100,3 +101,6 @@ def test_a_wave_is_what_it_says():
     assert np.cos(hour) * cosine + np.sin(hour) * sine == pytest.approx(np.cos(hour - angle))
     again = LinearDesign.from_dict(design.to_dict())
     assert np.array_equal(again.transform(X), U)
+    X[0] = np.inf  # no hour: as if it were missing, and no warning
+    table, positions = fuse_designs({"curved": design.terms})
+    assert design_columns(X, table)[:, positions["curved"]] == pytest.approx(design.transform(X), abs=1e-12)

@@ -11,9 +11,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from scipy.stats import chi2, skew
+from scipy.stats import chi2
 
 from recommender.actions import ActionSpace
+from recommender.learning.regression.linear_design import skewness
 from recommender.learning.trees import DerivedColumns, factor_levels
 
 __all__ = ["told_clocks", "wave_statistic"]
@@ -119,4 +120,4 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
 def _straightened(values: Floats) -> Floats:
     """Logs of a column with a long tail: amounts that happen to be small are no hours."""
     logged = np.log1p(np.maximum(values, 0.0))
-    return logged if abs(skew(logged)) < abs(skew(values)) else values
+    return logged if skewness(logged) < skewness(values) else values

@@ -16,7 +16,7 @@ from recommender.learning.regression.count_pairs import CountPair
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_rate
 
-__all__ = ["LinearDesign", "LinearTerm"]
+__all__ = ["LinearDesign", "LinearTerm", "skewness"]
 
 _CLIP = 4.0  # standard deviations: beyond, a number is an outlier of its export
 _MOST_LEVELS = 40  # indicators a category
@@ -289,13 +289,16 @@ def _wave(values: NDArray[np.float64], turns: int, period: float) -> NDArray[np.
 def _number_term(present: NDArray[np.float64], position: int, group: int) -> LinearTerm:
     """Standardise robustly; take the log first where that makes a long tail shorter."""
     logged = np.sign(present) * np.log1p(np.abs(present))
-    kind: Literal["number", "log"] = "log" if _skew(present) > 1.0 and _skew(logged) < _skew(present) else "number"
+    kind: Literal["number", "log"] = (
+        "log" if skewness(present) > 1.0 and skewness(logged) < skewness(present) else "number"
+    )
     values = logged if kind == "log" else present
     low, high = np.quantile(values, [0.005, 0.995])
     core = np.clip(values, low, high)
     return LinearTerm(kind, position, -1, group, float(core.mean()), float(core.std() or values.std() or 1.0))
 
 
-def _skew(values: NDArray[np.float64]) -> float:
+def skewness(values: NDArray[np.float64]) -> float:
+    """Size of the third standardised moment; 0 of a constant."""
     spread = float(values.std())
     return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0
