@@ -15,7 +15,7 @@ HOURS = np.arange(8.0, 20.0)
 
 
 def _naive(column, level, target, expected, period):
-    """The same statistic from one dense design: every level's curve, then the waves."""
+    """The same statistic from one dense design: every level's curve, steps of the column, then the waves."""
     present = np.isfinite(column)
     away = np.where(present, (column - column[present].mean()) / column[present].std(), 0.0).clip(-4, 4)
     parts = [
@@ -23,7 +23,8 @@ def _naive(column, level, target, expected, period):
         for one in np.unique(level)
         for part in (present.astype(float), present * away, present * away**2, (~present).astype(float))
     ]
-    nuisance = np.column_stack(parts)
+    edges = np.unique(np.quantile(column[present], np.arange(1, 12) / 12))
+    nuisance = np.column_stack([*parts, (np.where(present, column, -1.0)[:, None] > edges)])
     angle = 2 * np.pi * (level - np.where(present, column, 0.0)) / period
     waves = np.column_stack([np.cos(angle), np.sin(angle), np.cos(2 * angle), np.sin(2 * angle)]) * present[:, None]
     root = np.sqrt(expected * (1 - expected))[:, None]
@@ -45,14 +46,15 @@ def test_the_statistic_is_that_of_one_dense_design():
 
 
 def test_without_waves_it_is_chi_squared():
-    """An effect of the column that differs from hour to hour along a curve passes for no wave."""
+    """An effect of the column of any shape, and one that differs from hour to hour along a curve, pass for no wave."""
     rng = np.random.default_rng(1)
     statistics = []
     for _ in range(300):
         column, level = rng.uniform(0, 24, 1_500), rng.choice(HOURS, 1_500)
         away = (column - 12) / 7
         by_hour = rng.normal(0, 0.4, (24, 2))
-        truth = expit(-1 + away * by_hour[level.astype(int), 0] + 0.5 * (away**2 - 1) * by_hour[level.astype(int), 1])
+        own = by_hour[level.astype(int)]
+        truth = expit(-1 + np.sign(away - 0.5) + away * own[:, 0] + 0.5 * (away**2 - 1) * own[:, 1])
         target = (rng.random(1_500) < truth).astype(float)
         statistics.append(wave_statistic(column, level, target, np.full(1_500, target.mean()), 24.0))
     beyond = np.mean(np.array(statistics) > chi2.ppf(0.95, 4))

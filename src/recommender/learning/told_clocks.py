@@ -26,6 +26,7 @@ _CURVES = 2  # powers of the column that every level may have a weight of its ow
 _SURE = 0.01  # probability that any column is told where none means anything
 _JOINS = 0.05  # of a single column, where another one is told: it costs nothing more to serve
 _MOST_CLOCKS = 8  # each is a column a level of its factor when scored
+_STEPS_OF_A_COLUMN = 12  # of equally many rows, that its own effect may take
 _FEWEST_ROWS = 20  # of a level
 _CLIP = 4.0  # standard deviations
 _ADDED_ROWS = 60_000  # that the simple model is learnt from
@@ -86,8 +87,9 @@ def _added_up(U: Floats, actions: ActionSpace, action: NDArray[np.int64], target
 def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floats, period: float) -> float:
     """Score statistic of waves in ``level - column``, chi-squared of four where there are none.
 
-    Every level has weights of its own for the column, its square and its being missing, so that neither an effect of
-    the column nor one that differs from hour to hour along a curve passes for a wave.
+    Steps of the column mean the same at every level, and every level has weights of its own for the column, its square
+    and its being missing: neither an effect of the column, whatever its shape, nor one that differs from hour to hour
+    along a curve passes for a wave.
 
     Returns
     -------
@@ -99,22 +101,31 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
     straight = _straightened(column[present])
     away = np.zeros(len(column))
     away[present] = np.clip((straight - straight.mean()) / straight.std(), -_CLIP, _CLIP)
-    score, information = np.zeros(2 * _HARMONICS), np.zeros((2 * _HARMONICS, 2 * _HARMONICS))
+    edges = np.unique(np.quantile(column[present], np.linspace(0.0, 1.0, _STEPS_OF_A_COLUMN + 1)[1:-1]))
+    n_steps, n_waves = len(edges), 2 * _HARMONICS
+    score, information = np.zeros(n_steps + n_waves), np.zeros((n_steps + n_waves, n_steps + n_waves))
     for one in np.unique(level[np.isfinite(level)]):
         rows = np.flatnonzero(level == one)
         if len(rows) < _FEWEST_ROWS:
             continue
-        here = present[rows].astype(np.float64)
-        nuisance = np.column_stack([here * away[rows] ** power for power in range(_CURVES + 1)] + [1.0 - here])
-        angle = 2 * np.pi * (one - np.where(present[rows], column[rows], 0.0)) / period
-        waves = np.column_stack([wave(k * angle) for k in range(1, _HARMONICS + 1) for wave in (np.cos, np.sin)])
-        waves *= here[:, None]
+        here, values = present[rows], np.where(present[rows], column[rows], 0.0)
+        angle = 2 * np.pi * (one - values) / period
+        waves = [wave(k * angle) for k in range(1, _HARMONICS + 1) for wave in (np.cos, np.sin)]
+        tested = np.column_stack([values[:, None] > edges, *waves]) * here[:, None]
+        nuisance = np.column_stack([here * away[rows] ** power for power in range(_CURVES + 1)] + [~here])
         weight = (expected[rows] * (1.0 - expected[rows]))[:, None]
-        along = np.linalg.pinv(nuisance.T @ (weight * nuisance)) @ (nuisance.T @ (weight * waves))
-        waves -= nuisance @ along
-        score += waves.T @ (target[rows] - expected[rows])
-        information += waves.T @ (weight * waves)
-    return float(score @ np.linalg.pinv(information, hermitian=True) @ score)
+        tested -= nuisance @ (np.linalg.pinv(nuisance.T @ (weight * nuisance)) @ (nuisance.T @ (weight * tested)))
+        score += tested.T @ (target[rows] - expected[rows])
+        information += tested.T @ (weight * tested)
+    return _beyond(score, information, n_steps)
+
+
+def _beyond(score: Floats, information: Floats, n_nuisance: int) -> float:
+    """Score statistic of the last parameters where the first are free."""
+    free, asked = slice(n_nuisance), slice(n_nuisance, None)
+    along = information[asked, free] @ np.linalg.pinv(information[free, free], hermitian=True)
+    left = score[asked] - along @ score[free]
+    return float(left @ np.linalg.pinv(information[asked, asked] - along @ information[free, asked]) @ left)
 
 
 def _straightened(values: Floats) -> Floats:

@@ -223,6 +223,9 @@ def _in_period(numbers: Sequence[float]) -> bool:
 
 
 def _on_dial(values: Floats, first: float, period: float) -> bool:
-    """Whether a column could be read on the dial: not negative, not beyond it, not all before half its first level."""
-    within = values.min() >= 0.0 and first / 2 < values.max() <= period
+    """Whether a column could be read on the dial: not negative, not beyond it, not mostly before half its first level.
+
+    Counts are mostly small.
+    """
+    within = values.min() >= 0.0 and first / 2 < np.median(values) and values.max() <= period
     return bool(within and _n_values(values) >= _FEWEST_HOURS)
