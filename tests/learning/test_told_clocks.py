@@ -52,9 +52,9 @@ def test_without_waves_it_is_chi_squared():
     for _ in range(300):
         column, level = rng.uniform(0, 24, 1_500), rng.choice(HOURS, 1_500)
         away = (column - 12) / 7
-        by_hour = rng.normal(0, 0.4, (24, 2))
+        by_hour = rng.normal(0, 0.25, (24, 2))
         own = by_hour[level.astype(int)]
-        truth = expit(-1 + np.sign(away - 0.5) + away * own[:, 0] + 0.5 * (away**2 - 1) * own[:, 1])
+        truth = expit(-1 + 0.4 * np.sign(away - 0.5) + away * own[:, 0] + 0.5 * (away**2 - 1) * own[:, 1])
         target = (rng.random(1_500) < truth).astype(float)
         statistics.append(wave_statistic(column, level, target, np.full(1_500, target.mean()), 24.0))
     beyond = np.mean(np.array(statistics) > chi2.ppf(0.95, 4))
