@@ -14,14 +14,13 @@ from scipy.special import expit
 from scipy.stats import chi2
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.linear_design import skewness
+from recommender.learning.regression.linear_design import HARMONICS, skewness
 from recommender.learning.trees import DerivedColumns, factor_levels
 
 __all__ = ["told_clocks", "wave_statistic"]
 
 Floats = NDArray[np.float64]
 
-_HARMONICS = 2  # waves of the whole period and of half of it
 _CURVES = 2  # powers of the column that every level may have a weight of its own for
 _SURE = 0.01  # probability that any column is told where none means anything
 _JOINS = 0.05  # of a single column, where another one is told: it costs nothing more to serve
@@ -61,7 +60,7 @@ def told_clocks(
     level = factor_levels(actions)[every.factor][1][action]
     expected = _added_up(U, actions, action, target)
     statistics = [wave_statistic(X[:, one.column], level, target, expected, one.period) for one in every.clocks]
-    chance = chi2.sf(np.array(statistics), 2 * _HARMONICS)
+    chance = chi2.sf(np.array(statistics), 2 * HARMONICS)
     if chance.min() * len(chance) >= _SURE:
         return DerivedColumns()
     likely = [at for at in np.argsort(chance, kind="stable").tolist() if chance[at] < _JOINS]
@@ -102,7 +101,7 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
     away = np.zeros(len(column))
     away[present] = np.clip((straight - straight.mean()) / straight.std(), -_CLIP, _CLIP)
     edges = np.unique(np.quantile(column[present], np.linspace(0.0, 1.0, _STEPS_OF_A_COLUMN + 1)[1:-1]))
-    n_steps, n_waves = len(edges), 2 * _HARMONICS
+    n_steps, n_waves = len(edges), 2 * HARMONICS
     score, information = np.zeros(n_steps + n_waves), np.zeros((n_steps + n_waves, n_steps + n_waves))
     for one in np.unique(level[np.isfinite(level)]):
         rows = np.flatnonzero(level == one)
@@ -110,9 +109,11 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
             continue
         here, values = present[rows], np.where(present[rows], column[rows], 0.0)
         angle = 2 * np.pi * (one - values) / period
-        waves = [wave(k * angle) for k in range(1, _HARMONICS + 1) for wave in (np.cos, np.sin)]
-        tested = np.column_stack([values[:, None] > edges, *waves]) * here[:, None]
-        nuisance = np.column_stack([here * away[rows] ** power for power in range(_CURVES + 1)] + [~here])
+        waves = [wave(k * angle) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
+        tested = np.column_stack([values[:, None] > edges, *waves]).astype(np.float64)
+        tested[~here] = 0.0
+        powers = away[rows, None] ** np.arange(_CURVES + 1) * here[:, None]
+        nuisance = np.column_stack([powers, (~here).astype(np.float64)])
         weight = (expected[rows] * (1.0 - expected[rows]))[:, None]
         tested -= nuisance @ (np.linalg.pinv(nuisance.T @ (weight * nuisance)) @ (nuisance.T @ (weight * tested)))
         score += tested.T @ (target[rows] - expected[rows])

@@ -16,7 +16,7 @@ from recommender.learning.regression.count_pairs import CountPair
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_rate
 
-__all__ = ["LinearDesign", "LinearTerm", "skewness"]
+__all__ = ["HARMONICS", "LinearDesign", "LinearTerm", "skewness"]
 
 _CLIP = 4.0  # standard deviations: beyond, a number is an outlier of its export
 _MOST_LEVELS = 40  # indicators a category
@@ -25,10 +25,8 @@ _MOST_TERMS = 400  # of a design: weights are terms x actions
 _MOST_CELLS = 1.2e8  # rows x terms: 1 GB
 _WORTH_MARKING = 0.002  # share of missing values from which they get an indicator
 _MEMBERSHIP = 0.5  # a membership runs from 0 to 1, which is about two standard deviations of a number
-_HARMONICS = 2  # waves of the whole period and of half of it
-_OF_COLUMNS = frozenset(
-    {"number", "log", "missing", "level", "rate", "wave"}
-)  # kinds that are read from a context column
+HARMONICS = 2  # waves of the whole period and of half of it
+_OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})  # kinds that are read from a context column
 
 
 @dataclass(frozen=True)
@@ -274,7 +272,7 @@ def _bend(values: NDArray[np.float64], point: float) -> NDArray[np.float64]:
 
 def _waves(values: NDArray[np.float64], position: int, period: float, group: int) -> list[LinearTerm]:
     """Cosine and sine of each harmonic, in one group."""
-    turns = [sign * k for k in range(1, _HARMONICS + 1) for sign in (1, -1)]
+    turns = [sign * k for k in range(1, HARMONICS + 1) for sign in (1, -1)]
     return [
         LinearTerm("wave", position, turn, group, float(np.nanmean(_wave(values, turn, period))), period)
         for turn in turns
