@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/ablation.py --rows 20000 --seeds 3
 
 Members are fitted once a log; leaving one out weighs, shrinks and calibrates the others again on the rows that they
-never saw. Devices: refocused weights, shrinking towards the scorecard, choice by value, calibration (which changes
+never saw. Devices: weights of the order, shrinking towards the scorecard, choice by value, calibration (which changes
 promises, not the order of an even level). Printed: captured of (oracle - logger) on fresh accounts, all in; then the
 paired difference without each, mean and standard error over logs (worlds x seeds), its worst world, and CPU seconds of
 the member's fits. A negative difference is what it earns.
@@ -37,7 +37,7 @@ _FAMILIES = {
     "profiles and classes": ("profiles", "classes"),
 }
 _DEVICES = {
-    "refocused weights": ("where_it_decides", lambda logged, target, scores, beta: (beta, 0.0)),  # noqa: ARG005
+    "weights of the order": ("order_weights", lambda *told: (told[-1], 0.0)),
     "towards the scorecard": ("share_earned", lambda *_: (1.0, 1.0)),
     "choice by value": ("_by_value", lambda *_: None),
 }

@@ -1,22 +1,33 @@
 """Worlds by another hand than surfaces.py and small_worlds.py, where effects do not add up.
 
+    .venv/bin/python benchmarks/other_worlds.py --rows 60000 --worlds dials --seeds 2
+
+prints what this product and plain LightGBM, at its default settings and at 1,200 rounds of 31 leaves, capture of
+(oracle - logger), mean prediction / mean truth - 1 on the best-scored action, and CPU seconds of one thread.
+
 ``tables``: sums of random decision trees over context and action together. ``ratios``: a ratio of two columns decides
 the tone, an account's own window of hours who is reached, a payday who pays; gates for who has no phone or app.
 ``cliffs``: boxes of two columns by level of a factor, waves of the hour whose phase is a column, hard zeros. Counts,
-skewed columns, columns that say nothing, values missing.
+skewed columns, columns that say nothing, values missing. ``dials``: five columns in hours, four of which matter by how
+long after (or how near to) them a contact comes, in a product of saturating probabilities; joint thresholds, zeros.
 """
 
 from __future__ import annotations
 
+import argparse
+import time
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from quick import add_quick
 from scipy.special import expit, softmax
+from surfaces import LONG, trees
 
 from recommender.actions import ActionSpace
-from recommender.learning import TrainingSet
+from recommender.learning import RewardModel, TrainingSet
 from recommender.simulation import simulate_surfaces
+from recommender.simulation.captured import share_captured
 from recommender.simulation.surfaces import SurfaceLaw
 
 __all__ = ["WORLDS"]
@@ -170,6 +181,81 @@ def cliffs(n: int, seed: int, m: int = 4_000) -> Log:
     return _log(rng, frame, np.where(shut, 0.0, expit(score - 3.2)), preference, space, n, 0.06)
 
 
+def _circle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    ahead = np.mod(a - b, 24.0)
+    return np.minimum(ahead, 24.0 - ahead)
+
+
+def _columns_of_dials(law: np.random.Generator, rng: np.random.Generator, n: int) -> pd.DataFrame:
+    """Twenty numbers, five of them in hours, 5 to 20 % of each missing."""
+    frame = pd.DataFrame(
+        {
+            "wake_hour": np.round(np.mod(rng.normal(7, 1.5, n) + 8 * (rng.random(n) < 0.15), 24), 1),
+            "answer_hour": np.round(2 * np.mod(rng.normal(np.where(rng.random(n) < 0.5, 12, 19), 3, n), 24)) / 2,
+            "pay_hour": np.round(rng.uniform(6, 23, n)),
+            "read_hour": np.round(np.mod(rng.normal(21, 4, n), 24), 1),
+            "last_hour": rng.integers(8, 21, n).astype(float),  # says nothing
+            "days": np.round(rng.gamma(1.5, 40, n)),
+            "balance": np.exp(rng.normal(6, 1.1, n)),
+            "income": np.exp(rng.normal(7, 0.7, n)),
+            "age": rng.integers(18, 80, n).astype(float),
+            "tenure": rng.exponential(24, n),
+            "promises": rng.poisson(1.3, n).astype(float),
+            "score": rng.normal(600, 80, n),
+            "share": rng.beta(2, 2, n),
+            "calls": rng.poisson(4, n).astype(float),
+        }
+    )
+    for j in range(6):
+        frame[f"z{j}"] = rng.normal(size=n)
+    for column in frame.columns:
+        frame.loc[rng.random(n) < law.uniform(0.05, 0.2), column] = np.nan
+    return frame
+
+
+def dials(n: int, seed: int, m: int = 4_000) -> Log:
+    """Reached near an own hour, awake, after a payment: hours on a dial; who engages and is willing: thresholds."""
+    law, rng, total = np.random.default_rng([seed, 911]), np.random.default_rng([seed, 912]), n + m
+    space = ActionSpace({"channel": list("abcde"), "hour": list(range(8, 21)), "tone": list("wxyz")})
+    frame = _columns_of_dials(law, rng, total)
+    spread = np.nan_to_num(3.4 * (frame.rank(pct=True).to_numpy() - 0.5))[:, 5:18]  # the last two say nothing
+    channel, tone = space.codes[:, 0], space.codes[:, 2]
+    hour = (8.0 + space.codes[:, 1])[None]
+    segment, region = rng.integers(0, 3, total), rng.integers(0, 8, total)
+
+    def joint(targets: int) -> np.ndarray:
+        found = np.zeros((total, targets))
+        for target in range(targets):
+            for _ in range(3):
+                sides = law.choice(spread.shape[1], law.integers(1, 4), replace=False)
+                over = spread[:, sides] * law.choice([-1, 1], len(sides)) > law.uniform(-1, 0.3, len(sides))
+                found[:, target] += law.choice([-1, 1], p=(0.35, 0.65)) * law.uniform(0.8, 1.6) * over.all(axis=1)
+        return found - found.mean(axis=0)
+
+    def product(targets: int) -> np.ndarray:
+        pairs = [law.choice(spread.shape[1], 2, replace=False) for _ in range(targets)]
+        return np.tanh(np.column_stack([law.choice([-1, 1]) * spread[:, i] * spread[:, j] for i, j in pairs]))
+
+    reach = 0.8 * joint(5)[:, channel] - 0.6
+    width = law.uniform(2, 4, 5)[channel]
+    for column, channels, height in (("answer_hour", (0, 1, 2), 2.4), ("read_hour", (2, 3, 4), 2.0)):
+        near = np.exp(-0.5 * (_circle(hour, frame[[column]].to_numpy()) / width) ** 2)
+        reach += height * np.where(np.isnan(near), 0.35, near) * np.isin(channel, channels)
+    awake = np.nan_to_num(np.mod(hour - frame[["wake_hour"]].to_numpy(), 24), nan=5.0)
+    paid = np.nan_to_num(np.mod(hour - frame[["pay_hour"]].to_numpy(), 24), nan=12.0) < 4
+    truth = expit(reach) * np.where((awake > 14.5) & (channel == 0), 0.0, np.where(awake < 1.5, 0.5, 1.0))
+    truth *= expit(1.5 * paid * np.isin(tone, (0, 2)) + (joint(4) + product(4))[:, tone] - 0.7)
+    truth *= 1 - np.exp(-np.exp(0.7 * (joint(20) + product(20))[:, channel * 4 + tone] - 0.4))
+    for shut in (1, 2, 3):
+        behind = (spread[:, law.integers(spread.shape[1])] > law.uniform(0.8, 1.2)) & (segment != law.integers(3))
+        truth[np.ix_(behind, channel == shut)] = 0.0
+    preference = 0.2 * spread[:, :2] @ law.normal(size=(2, len(space)))
+    frame["segment"], frame["region"] = np.array(list("klm"))[segment], np.array(list("abcdefgh"))[region]
+    frame["product"] = np.array(list("wxyz"))[rng.integers(0, 4, total)]
+    frame["app"], frame["joint_debt"] = rng.random(total) < 0.5, rng.random(total) < 0.2
+    return _log(rng, frame, truth, preference, space, n, 0.06)
+
+
 def _surface(n: int, seed: int, law: SurfaceLaw) -> Log:
     log = simulate_surfaces(n, law=law, seed=seed)
     contacts, rows = log.contacts, np.arange(n)
@@ -191,6 +277,50 @@ WORLDS: dict[str, Callable[[int, int], Log]] = {
     "tables": tables,
     "ratios": ratios,
     "cliffs": cliffs,
+    "dials": dials,
     "thresholds": lambda n, seed: _surface(n, seed, "thresholds"),
     "products": lambda n, seed: _surface(n, seed, "products"),
 }
+
+
+def scores_of(learner: str, training: TrainingSet, fresh: pd.DataFrame, seed: int) -> np.ndarray:
+    """Expected rewards of fresh accounts, by this product or by LightGBM."""
+    if learner == "ours":
+        return RewardModel().fit(training, n_jobs=1, random_state=seed).expected_reward(fresh)
+    long = LONG if learner == "trees-1200x31" else {}
+    return trees(
+        training.context,
+        training.categorical,
+        training.actions,
+        training.action,
+        training.reward,
+        fresh,
+        **long,
+    )
+
+
+def main() -> None:
+    """Run the grid and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=60_000)
+    parser.add_argument("--worlds", nargs="+", default=["dials", "ratios", "cliffs", "tables"])
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--learners", nargs="+", default=["trees-default", "trees-1200x31", "ours"])
+    add_quick(parser, rows=1_500, worlds=["dials"], seeds=1)
+    asked = parser.parse_args()
+    print("| world | seed | learner | captured | promise | CPU s |\n|---|---|---|---|---|---|")
+    for world in asked.worlds:
+        for seed in range(asked.first_seed, asked.first_seed + asked.seeds):
+            training, fresh, truth, logging = WORLDS[world](asked.rows, seed)
+            for learner in asked.learners:
+                start = time.process_time()
+                scores = scores_of(learner, training, fresh, seed)
+                spent, captured = time.process_time() - start, share_captured(scores, truth, logging)
+                best = np.take_along_axis(truth, scores.argmax(axis=1)[:, None], axis=1)
+                promise = scores.max(axis=1).mean() / best.mean() - 1
+                print(f"| {world} | {seed} | {learner} | {captured:.3f} | {promise:+.2f} | {spent:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

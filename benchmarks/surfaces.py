@@ -19,6 +19,7 @@ from quick import add_quick
 from scipy.special import expit
 
 from recommender import ContactStrategy
+from recommender.actions import ActionSpace
 from recommender.learning import ActionTrees, ContextEncoder, factor_levels
 from recommender.simulation import SurfaceLog, simulate_surfaces
 
@@ -34,20 +35,27 @@ LONG = {
 }
 
 
-def trees(log: SurfaceLog, **settings: object) -> np.ndarray:
-    """LightGBM over encoded context and action."""
-    encoder = ContextEncoder.fit(log.contacts[log.context], tuple(log.categorical))
-    described = factor_levels(log.actions)
+def trees(
+    context: pd.DataFrame,
+    categorical: tuple[str, ...],
+    actions: ActionSpace,
+    action: np.ndarray,
+    reward: np.ndarray,
+    fresh: pd.DataFrame,
+    **settings: object,
+) -> np.ndarray:
+    """LightGBM over encoded context and action: probabilities of every action of fresh accounts."""
+    encoder = ContextEncoder.fit(context, categorical)
+    described = factor_levels(actions)
     levels = np.stack([values for _, values, _ in described], axis=1)
-    X = np.column_stack([encoder.transform(log.contacts[log.context]), levels[log.actions.index_of(log.contacts)]])
+    X = np.column_stack([encoder.transform(context), levels[action]])
     n_columns = X.shape[1] - len(described)
     coded = encoder.categorical_positions + [n_columns + i for i, (_, _, code) in enumerate(described) if code]
     parameters = {"objective": "binary", "verbosity": -1, "num_threads": 1, **settings}
     rounds = int(str(parameters.pop("rounds", 100)))
-    data = lgb.Dataset(X, log.contacts["reward"], categorical_feature=coded)
-    booster = lgb.train(parameters, data, num_boost_round=rounds)
-    grown = ActionTrees([booster], log.actions)  # scored by the kernel: exact, and twenty times faster than rows
-    return np.asarray(expit(grown.raw_scores(encoder.transform(log.accounts[log.context]))))
+    booster = lgb.train(parameters, lgb.Dataset(X, reward, categorical_feature=coded), num_boost_round=rounds)
+    grown = ActionTrees([booster], actions)  # scored by the kernel: exact, and twenty times faster than rows
+    return np.asarray(expit(grown.raw_scores(encoder.transform(fresh))))
 
 
 def ours(log: SurfaceLog, *, members: bool, propensities: bool) -> tuple[dict[str, np.ndarray], object]:
@@ -100,7 +108,17 @@ def main() -> None:
                 elif learner == "constant":
                     found = {learner: constant(log)}
                 else:
-                    found = {learner: trees(log, **(LONG if learner == "trees-1200x31" else {}))}
+                    found = {
+                        learner: trees(
+                            log.contacts[log.context],
+                            tuple(log.categorical),
+                            log.actions,
+                            log.actions.index_of(log.contacts),
+                            log.contacts["reward"],
+                            log.accounts[log.context],
+                            **(LONG if learner == "trees-1200x31" else {}),
+                        )
+                    }
                 spent = time.process_time() - start
                 for name, scores in found.items():
                     best = scores.argmax(axis=1)

@@ -11,9 +11,9 @@ from recommender.learning.stacking import (
     calibrate,
     choose_by_value,
     group_folds,
+    order_weights,
     share_earned,
     stack_weights,
-    where_it_decides,
 )
 
 
@@ -67,31 +67,37 @@ def test_value_overrules_log_loss_only_when_clear() -> None:
     assert best == 0
 
 
-def _looking_down(n: int, gain: float, seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Two members over ten actions: one knows which action is hopeless, the other which of the better is best."""
+def _knowing_accounts_or_actions(n: int, gain: float, seed: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Two members over ten actions: one knows accounts, the other actions, but errs badly about accounts."""
     rng = np.random.default_rng(seed)
-    low, high = rng.normal(size=(n, 10)), rng.normal(size=(n, 10))
-    promising = low > 0
+    account, order = 1.5 * rng.normal(size=(n, 1)), rng.normal(size=(n, 10))
     action = rng.integers(0, 10, n)
-    chance = expit(-2.0 + 1.0 * low + gain * promising * high)[np.arange(n), action]
-    return [low.astype(np.float32), (0.5 * high).astype(np.float32)], action, (rng.random(n) < chance).astype(float)
+    chance = expit(-2.0 + account + gain * order)[np.arange(n), action]
+    knows_accounts = account + 0.3 * rng.normal(size=(n, 10))
+    knows_actions = order + 2.0 * rng.normal(size=(n, 1))
+    scores = [knows_accounts.astype(np.float32), knows_actions.astype(np.float32)]
+    return scores, action, (rng.random(n) < chance).astype(float)
 
 
-@pytest.mark.parametrize(("gain", "followed"), [(1.2, True), (0.0, False)])
-def test_weights_follow_the_rows_that_decide_as_far_as_these_speak(gain: float, followed: bool) -> None:
-    """A member that tells the best actions apart gains weight on them; where it says nothing, nothing moves."""
-    scores, action, target = _looking_down(20_000, gain, 4)
+@pytest.mark.parametrize(("gain", "followed"), [(0.8, True), (0.0, False)])
+def test_weights_of_the_order_set_the_level_of_accounts_aside(gain: float, followed: bool) -> None:
+    """Who knows actions gains weight, however badly it knows accounts; where nobody does, nothing moves much."""
+    scores, action, target = _knowing_accounts_or_actions(12_000, gain, 4)
     logged = np.stack([part[np.arange(len(action)), action] for part in scores], axis=1).astype(float)
     weights, _ = stack_weights(logged, target, "binomial")
-    moved, share = where_it_decides(logged, target, scores, weights)
+    often = np.full(10, 0.1)
+    moved, share = order_weights(logged, target, scores, often, weights)
     if followed:
-        assert share > 0.5
-        assert moved[1] / moved[0] > 1.3 * weights[1] / weights[0]
+        assert share > 0.9
+        assert moved[1] == pytest.approx(gain, abs=0.1)  # as if accounts were known
+        assert weights[1] < 0.5 * gain
     else:
-        assert share < 0.5
-        assert np.abs(moved - weights).max() < 0.1
+        assert moved[1] < 0.05
+    whole, all_of_it = order_weights(logged, target, scores, often, weights, shrunk=False)
+    assert all_of_it == 1.0
+    assert moved == pytest.approx((1 - share) * weights + share * whole)
     few = slice(0, 60)
-    assert where_it_decides(logged[few], target[few], [part[few] for part in scores], weights)[1] == 0.0
+    assert order_weights(logged[few], target[few], [part[few] for part in scores], often, weights)[1] < 0.5
 
 
 def test_calibration_mends_level_and_advantage_apart() -> None:

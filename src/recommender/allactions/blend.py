@@ -27,7 +27,7 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6, "profile": 1}
+_KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6, "profile": 1, "wave": 7}
 _CLIP = 4.0
 
 
@@ -212,6 +212,10 @@ def _design(
                 rate = (successes + centre[j] * scale[j]) / (trials + scale[j])
                 rate = min(max(rate, 1e-6), 1.0 - 1e-6)
                 U[i, j] = np.log(rate / (1.0 - rate)) - np.log(centre[j] / (1.0 - centre[j]))
+            elif what == 7:
+                angle = 2.0 * np.pi * abs(other[j]) / scale[j] * x
+                wave = np.cos(angle) if other[j] > 0 else np.sin(angle)
+                U[i, j] = 0.0 if wave != wave else wave - centre[j]
             else:
                 if what == 2:
                     x = np.sign(x) * np.log1p(np.abs(x))

@@ -19,6 +19,8 @@ from recommender.learning.regression import (
     logger_directions,
     recent_steps,
 )
+from recommender.learning.told_clocks import told_clocks
+from recommender.learning.trees import DerivedColumns
 
 __all__ = ["FitRows", "LearningTask", "RowTimes", "prepare_rows"]
 
@@ -120,6 +122,8 @@ class FitRows:
         None where the world stands still.
     habits : mapping of design to ndarray of shape (<= n_terms, n_actions)
         Weights known beforehand: what the account's own habits mean; empty where nothing is known of them.
+    clocks : DerivedColumns
+        Times from a column to the hour that the log tells of.
     """
 
     task: LearningTask
@@ -130,6 +134,7 @@ class FitRows:
     random_state: int
     moved: RowTimes | None = None
     habits: Mapping[str, Floats] = field(default_factory=dict)
+    clocks: DerivedColumns = field(default_factory=DerivedColumns)
 
     @property
     def judges(self) -> NDArray[np.int64]:
@@ -149,7 +154,10 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
         task.encoder, task.X, task.pairs, task.actions, task.profiles, straight=frozenset(task.loadings)
     )
     U = linear.transform(task.X)
-    curved = linear.curved(U, straight=frozenset(task.loadings))
+    clocks = _clocks(task, U)
+    curved = linear.curved(
+        task.X, U, straight=frozenset(task.loadings), dials={c.column: c.period for c in clocks.clocks}
+    )
     designs = {"linear": linear, "curved": curved, "constant": LinearDesign(linear.terms[:1])}
     columns = {"linear": U, "curved": curved.transform(task.X), "constant": U[:, :1]}
     if task.profiles.profiles:
@@ -158,7 +166,13 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     X = task.X if moved is None else np.column_stack([task.X, moved.recent])
     directions = logger_directions(U, task.actions, task.action, random_state=random_state)
     habits = _habits(linear, task, designs)
-    return FitRows(task, X, designs, columns, directions, random_state, moved, habits), gains
+    return FitRows(task, X, designs, columns, directions, random_state, moved, habits, clocks), gains
+
+
+def _clocks(task: LearningTask, U: Floats) -> DerivedColumns:
+    if task.family != "binomial":
+        return DerivedColumns()
+    return told_clocks(U, task.X, task.encoder.categorical_positions, task.actions, task.action, task.target)
 
 
 def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, LinearDesign]) -> dict[str, Floats]:

@@ -28,7 +28,7 @@ from recommender.learning.member_plans import (
     tree_plans_of,
 )
 from recommender.learning.regression import BilinearModel, FacetMean
-from recommender.learning.stacking import group_folds, stack_weights, where_it_decides
+from recommender.learning.stacking import group_folds, order_weights, stack_weights
 from recommender.learning.tree_candidates import screened_columns
 from recommender.learning.trees import ActionTrees, TreeSettings
 
@@ -163,8 +163,8 @@ def _add_classes(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
 def _add_grown_trees(rows: FitRows, fits: MemberFits, n_jobs: int) -> None:
     """Where trees may count, they are grown past their best log-loss: the value of their choices goes on rising.
 
-    The first fold tells which columns they are grown on, and whether they say anything, on all rows or on those that
-    decide, that the others do not.
+    The first fold tells which columns they are grown on, and whether they say anything that the others do not, of
+    accounts and actions together or of actions alone.
     """
     settings = grown_trees(rows.task.target, rows.task.family)
     if settings is None:
@@ -191,14 +191,15 @@ def _shares_of_first_fold(
 ) -> dict[str, float]:
     """Share of the stack's weight that each member would have, judged on the first fold alone.
 
-    ``decisive``: the larger of that and of what the rows would give it whose action is among the best of its account.
+    ``decisive``: the larger of that and of what it would have in the order of actions.
     """
-    out = np.flatnonzero(fits.folds == 0)
+    task, out = rows.task, np.flatnonzero(fits.folds == 0)
     panel = out[:_FIRST_PANEL] if decisive else out[:1]
     logged, scores = held_out_scores(rows, [members], np.where(fits.folds == 0, 0, 1), panel, fits.design_of, n_jobs)
-    weights, _ = stack_weights(logged[out], rows.task.target[out], rows.task.family)
+    weights, _ = stack_weights(logged[out], task.target[out], task.family)
     share = weights / max(weights.sum(), 1e-9)
     if decisive:
-        again = where_it_decides(logged[panel], rows.task.target[panel], scores, weights, shrunk=False)[0]
+        often = np.bincount(task.action, minlength=len(task.actions)) / len(task)
+        again, _ = order_weights(logged[panel], task.target[panel], scores, often, weights, shrunk=False)
         share = np.maximum(share, again / max(again.sum(), 1e-9))
     return dict(zip(members, share.tolist(), strict=True))

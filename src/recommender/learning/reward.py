@@ -35,8 +35,8 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 6  # of the files; a reader of another format refuses
-_READS = (5, 6)  # 5 knew no derived columns of trees
+_FORMAT = 7  # of the files; a reader of another format refuses
+_READS = (5, 6, 7)  # 5 knew no derived columns of trees, 6 no waves
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression

@@ -21,20 +21,16 @@ __all__ = [
     "member_losses",
     "mix_scores",
     "n_best",
-    "refocus",
+    "order_weights",
     "share_earned",
     "stack_weights",
-    "where_it_decides",
 ]
 
 Floats = NDArray[np.float64]
 Family = Literal["binomial", "gaussian"]
 
 _CLEARLY = 2.5  # standard errors: one of twenty candidates is that far ahead by chance in one log of ten
-_BEST_SHARE = 10  # one action in so many is valued and looked at twice
-_SAME = 1e-4  # of a score: single precision
-_FEWEST_TO_DECIDE = 20  # events (and others) among the best actions
-_PULL_OF_FOCUS = 8.0  # of weights learnt again where it is decided, towards those of all rows
+_BEST_SHARE = 10  # one action in so many is valued
 _COUNTS = 0.005  # weight from which a member is one more number that was fitted
 _PULL = 16.0  # weights lie within about a quarter of the plain mean until the rows say otherwise
 
@@ -102,72 +98,63 @@ def stack_weights(
     return np.asarray(optimum.x[:-1]), float(optimum.x[-1])
 
 
-def refocus(scores: Floats, target: Floats, weights: Floats, family: Family) -> tuple[Floats, float]:
-    """Weights learnt again on the rows that decide, as far as these speak for them.
-
-    Log-loss over everything logged is mostly about actions that nobody would choose. A member may be poor there and
-    still tell the best actions apart: on rows whose logged action is among the best of its account, that shows.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, n_members)
-        Out-of-fold scores of logged actions that are among the best of their account.
-    target : ndarray of shape (n,)
-    weights : ndarray of shape (n_members,)
-        Learnt on all rows.
-
-    Returns
-    -------
-    (ndarray of shape (n_members,), float)
-        Weights, and how far they are to be followed: ``1 - k / (2 gain)`` as in :func:`share_earned`, the gain over
-        the given weights with a slope and an intercept of their own.
-    """
-    again, intercept = stack_weights(scores, target, family, near=weights, pull=_PULL_OF_FOCUS)
-    eta = (scores @ weights)[:, None]
-    slope, level = stack_weights(eta, target, family, near=np.ones(1), pull=0.0)
-    gain = len(target) * float(
-        member_losses(slope[0] * eta + level, target, family)[0]
-        - member_losses((scores @ again + intercept)[:, None], target, family)[0]
-    )
-    n_free = int(np.count_nonzero(np.maximum(weights, again) > _COUNTS))
-    share = 1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0
-    return again, share
-
-
 def n_best(n_actions: int) -> int:
     """How many actions of an account stand for its best one: an argmax over hundreds matches too few logged rows."""
     return max(1, -(-n_actions // _BEST_SHARE))
 
 
-def where_it_decides(
-    logged: Floats, target: Floats, scores: list[NDArray[np.float32]], beta: Floats, *, shrunk: bool = True
+def order_weights(
+    logged: Floats,
+    target: Floats,
+    scores: list[NDArray[np.float32]],
+    often: Floats,
+    weights: Floats,
+    *,
+    shrunk: bool = True,
 ) -> tuple[Floats, float]:
-    """Weights learnt again on the rows whose action the stack counts among the best tenth of its account.
+    """Weights learnt again from what members say of actions, the level of each account set aside.
+
+    Log-loss over everything logged is mostly about accounts. A member that knows actions well and accounts badly, as
+    trees grown past their best log-loss do, gets little weight then, and the order of actions is lost with it.
 
     Parameters
     ----------
     logged : ndarray of shape (n, n_members)
+        Out-of-fold scores of the logged actions.
     target : ndarray of shape (n,)
+        0 or 1.
     scores : list of ndarray of shape (n, n_actions)
         Of every action, by each member.
-    beta : ndarray of shape (n_members,)
+    often : ndarray of shape (n_actions,)
+        Share of the log that each action has.
+    weights : ndarray of shape (n_members,)
+        Learnt on levels and actions together.
     shrunk : bool
-        As far as these rows speak for it; else weights of these rows alone, pulled towards ``beta``.
+        As far as the rows speak for it: by ``1 - k / (2 gain)`` as in :func:`share_earned`, the gain over the order of
+        the given weights.
 
     Returns
     -------
     (ndarray of shape (n_members,), float)
         Weights, and the share in them of those learnt here.
     """
-    n_actions = scores[0].shape[1]
-    own = (logged @ beta).astype(np.float32)
-    better = (mix_scores(scores, beta) > own[:, None] + _SAME).sum(axis=1)
-    best = better < n_best(n_actions)
-    events = float(target[best].sum())
-    if min(events, float(best.sum()) - events) < _FEWEST_TO_DECIDE:
-        return beta, 0.0
-    again, share = refocus(logged[best], target[best], beta, "binomial")
-    return ((1.0 - share) * beta + share * again, share) if shrunk else (again, 1.0)
+    level = np.column_stack([part @ often.astype(np.float32) for part in scores]).astype(np.float64)
+    advantage, of_accounts = logged - level, level @ weights
+    again, _ = stack_weights(
+        np.column_stack([of_accounts, advantage]), target, "binomial", near=np.append(1.0, weights)
+    )
+    again = again[1:]
+    if not shrunk:
+        return again, 1.0
+    _, loss = _fit_advantage(of_accounts, advantage @ weights, target, "binomial")
+    _, loss_again = _fit_advantage(of_accounts, advantage @ again, target, "binomial")
+    share = _spoken_for(loss - loss_again, int(np.count_nonzero(np.maximum(weights, again) > _COUNTS)))
+    return (1.0 - share) * weights + share * again, share
+
+
+def _spoken_for(gain: float, n_free: int) -> float:
+    """Share of a change by ``n_free`` numbers that its gain in log-likelihood speaks for, James and Stein's."""
+    return 1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0
 
 
 def share_earned(
@@ -200,8 +187,7 @@ def share_earned(
     """
     slope, loss = _fit_advantage(level, simple, target, family)
     _, loss_of_stack = _fit_advantage(level, stack, target, family)
-    gain = loss - loss_of_stack
-    return (1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0), slope
+    return _spoken_for(loss - loss_of_stack, n_free), slope
 
 
 def _fit_advantage(level: Floats, advantage: Floats, target: Floats, family: Family) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,21 @@ _ROUNDS = 120  # of a short fit
 _LARGER = 2.0  # times the usual step: as far in half the rounds
 _MOST_ROWS = 40_000  # that short fits learn from
 _KEPT_PAIRS = (6, 2)  # of those that a short fit with all of them splits most on
-_AHEAD, _AHEAD_WITH_CLOCKS = 1.5, 2.5  # standard errors: trees with clocks are scored once a level of their factor
+_AHEAD, _AHEAD_IF_MANY = 1.5, 2.5  # standard errors: for a few pairs, and for all of them
 _BEHIND = 1.0  # standard errors that all of them may cost: where one helps, dozens of useless ones do not outweigh it
 
 
 def screened_columns(
-    rows: FitRows, settings: TreeSettings, held_out: NDArray[np.bool_], relevance: Floats, n_jobs: int
+    rows: FitRows,
+    settings: TreeSettings,
+    held_out: NDArray[np.bool_],
+    relevance: Floats,
+    n_jobs: int,
 ) -> tuple[DerivedColumns, ActionTrees]:
-    """Columns with which short fits predict held-out rows best, none unless they are clearly ahead of none.
+    """Clocks that the log tells of, and the pairs with which short fits predict held-out rows clearly better.
 
-    All of them are tried first; the pairs that this fit splits most on are then tried with and without the clocks.
+    Clocks are dropped again where a short fit with them is clearly worse. All pairs are tried first, then those that
+    this fit splits most on.
 
     Parameters
     ----------
@@ -49,50 +54,48 @@ def screened_columns(
     """
     task = rows.task
     every = DerivedColumns.fit(rows.X, task.encoder.categorical_positions, task.actions, relevance)
+    every = replace(every, clocks=rows.clocks.clocks, factor=rows.clocks.factor)
     short = replace(settings, learning_rate=settings.learning_rate * _LARGER, max_rounds=_ROUNDS)
     learnt = np.flatnonzero(~held_out)
     drawn = np.random.default_rng(rows.random_state).permutation(learnt)[:_MOST_ROWS]
     left_out = np.ones(len(task), dtype=bool)
     left_out[drawn] = False
 
-    def tried(candidates: Sequence[DerivedColumns]) -> list[ActionTrees]:
-        return list(
-            run_jobs([tree_job(rows, short, left_out, stop_early=False, derived=one) for one in candidates], n_jobs)
-        )
+    def tried(candidates: Sequence[DerivedColumns]) -> list[_Tried]:
+        fits = run_jobs([tree_job(rows, short, left_out, stop_early=False, derived=one) for one in candidates], n_jobs)
+        return [
+            _Tried(one, fitted, _losses(rows, fitted, held_out)) for one, fitted in zip(candidates, fits, strict=True)
+        ]
 
-    candidates = [DerivedColumns()] + ([every] if len(every) else [])
-    fits = tried(candidates)
-    losses = [_losses(rows, one, held_out) for one in fits]
-    if len(every) and not _clearly_below(losses[0], losses[1], _BEHIND):
-        fewer = _fewer(every, fits[1].pair_gains())
-        candidates += fewer
-        fits += tried(fewer)
-        losses += [_losses(rows, one, held_out) for one in fits[2:]]
-    best = _best(losses, [one.factor is not None for one in candidates])
-    return candidates[best], fits[best]
+    bare, *timed = tried([DerivedColumns(), *([replace(every, pairs=())] if every.clocks else [])])
+    best = timed[0] if timed and not _clearly_below(bare.losses, timed[0].losses, _BEHIND) else bare
+    if every.pairs:
+        [paired] = tried([replace(best.columns, pairs=every.pairs)])
+        if not _clearly_below(best.losses, paired.losses, _BEHIND):
+            best = _best(best, paired, tried(_fewer(paired.columns, paired.trees.pair_gains())))
+    return best.columns, best.trees
+
+
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """Columns, a short fit with them, and its log-loss of every held-out row."""
+
+    columns: DerivedColumns
+    trees: ActionTrees
+    losses: Floats
 
 
 def _fewer(every: DerivedColumns, gains: Floats) -> list[DerivedColumns]:
-    """The pairs that gained most, and none, with the clocks and without."""
-    found: list[DerivedColumns] = []
-    for kept in (*_KEPT_PAIRS, 0):
-        at = np.sort(np.argsort(-gains, kind="stable")[:kept])
-        with_clocks = replace(every, pairs=tuple(every.pairs[i] for i in at))
-        for one in (with_clocks, replace(with_clocks, clocks=(), factor=None)):
-            if len(one) and one not in [every, *found]:
-                found.append(one)
-    return found
+    """Only the pairs that gained most."""
+    kept = [np.sort(np.argsort(-gains, kind="stable")[:n]) for n in _KEPT_PAIRS if n < len(every.pairs)]
+    return [replace(every, pairs=tuple(every.pairs[i] for i in at)) for at in kept]
 
 
-def _best(losses: Sequence[Floats], with_clocks: Sequence[bool]) -> int:
-    """Position of the lowest loss that is clearly below the first's; with clocks, clearly below that one's too."""
-    best = 0
-    for kind, bar in ((False, _AHEAD), (True, _AHEAD_WITH_CLOCKS)):
-        of_kind = [i for i in range(1, len(losses)) if with_clocks[i] == kind]
-        lowest = min(of_kind, key=lambda i: losses[i].mean(), default=best)
-        if _clearly_below(losses[lowest], losses[best], bar):
-            best = lowest
-    return best
+def _best(plain: _Tried, every: _Tried, fewer: Sequence[_Tried]) -> _Tried:
+    """Lowest loss of those clearly below the plain one's; dozens of columns have to be further ahead than a few."""
+    bars = [(every, _AHEAD_IF_MANY), *((one, _AHEAD) for one in fewer)]
+    ahead = [one for one, bar in bars if _clearly_below(one.losses, plain.losses, bar)]
+    return min([plain, *ahead], key=lambda one: float(one.losses.mean()))
 
 
 def _clearly_below(loss: Floats, other: Floats, standard_errors: float) -> bool:

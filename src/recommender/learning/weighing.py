@@ -20,9 +20,9 @@ from recommender.learning.stacking import (
     member_losses,
     mix_scores,
     n_best,
+    order_weights,
     share_earned,
     stack_weights,
-    where_it_decides,
 )
 
 __all__ = ["EnsembleReport", "StackChoice", "choose_stack", "weigh_members"]
@@ -115,7 +115,7 @@ def choose_stack(
     beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
     report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
     if task.family == "binomial":
-        beta, report.focus = where_it_decides(logged[at], panel.target, scores, beta)
+        beta, report.focus = order_weights(logged[at], panel.target, scores, share, beta)
     beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
     eta = mix_scores(scores, beta) + np.float32(intercept)
     inverse = _inverse_propensity(rows, at) if task.family == "binomial" else None

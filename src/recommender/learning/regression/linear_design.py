@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from recommender.learning.regression.count_pairs import CountPair
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.shrunken_rates import beta_prior, shrunken_rate
 
-__all__ = ["LinearDesign", "LinearTerm"]
+__all__ = ["HARMONICS", "LinearDesign", "LinearTerm", "skewness"]
 
 _CLIP = 4.0  # standard deviations: beyond, a number is an outlier of its export
 _MOST_LEVELS = 40  # indicators a category
@@ -24,6 +25,7 @@ _MOST_TERMS = 400  # of a design: weights are terms x actions
 _MOST_CELLS = 1.2e8  # rows x terms: 1 GB
 _WORTH_MARKING = 0.002  # share of missing values from which they get an indicator
 _MEMBERSHIP = 0.5  # a membership runs from 0 to 1, which is about two standard deviations of a number
+HARMONICS = 2  # waves of the whole period and of half of it
 _OF_COLUMNS = frozenset({"number", "log", "missing", "level", "rate"})  # kinds that are read from a context column
 
 
@@ -33,23 +35,25 @@ class LinearTerm:
 
     Attributes
     ----------
-    kind : {"one", "number", "log", "missing", "level", "rate", "bend", "profile"}
+    kind : {"one", "number", "log", "missing", "level", "rate", "bend", "profile", "wave"}
         Constant, standardised number, standardised signed log, indicator of missing, indicator of a category code,
         shrunken log-odds of an account's own success rate, saturating function of an earlier term, membership of a
-        latent class.
+        latent class, wave round the clock.
     source : int
         Encoded column (for ``rate`` the trials); for ``profile`` the membership's place after all encoded columns.
     other : int
-        For ``rate`` the successes; for ``level`` the category code; for ``bend`` the term that is bent.
+        For ``rate`` the successes; for ``level`` the category code; for ``bend`` the term that is bent;
+        for ``wave`` how often it turns in a period, negative for the sine.
     group : int
         Terms of one group share their precisions.
     centre, scale : float
-        For ``rate`` the prior rate and its strength in trials; for ``bend`` where it bends and its mean.
+        For ``rate`` the prior rate and its strength in trials; for ``bend`` where it bends and its mean; for
+        ``wave`` its mean and the period.
     crossed : bool
         Whether actions may differ in its effect.
     """
 
-    kind: Literal["one", "number", "log", "missing", "level", "rate", "bend", "profile"]
+    kind: Literal["one", "number", "log", "missing", "level", "rate", "bend", "profile", "wave"]
     source: int = -1
     other: int = -1
     group: int = 0
@@ -145,15 +149,25 @@ class LinearDesign:
             terms.append(replace(term, crossed=not spoken_for))
         return LinearDesign(tuple(terms), self.matched, self.profiles)
 
-    def curved(self, U: NDArray[np.float64], *, straight: frozenset[int] = frozenset()) -> LinearDesign:
+    def curved(
+        self,
+        X: NDArray[np.float64],
+        U: NDArray[np.float64],
+        *,
+        straight: frozenset[int] = frozenset(),
+        dials: Mapping[int, float] = MappingProxyType({}),
+    ) -> LinearDesign:
         """Add saturating functions of every number, so that effects may bend; each number's bends share precisions.
 
         Columns are added while the design stays within memory: fewer where there are very many rows. Terms of the
-        encoded columns in ``straight`` are not bent.
+        encoded columns in ``straight`` are not bent. Those in ``dials`` get waves of the given period: crossed with
+        the levels of an hour, a wave is a function of the time between the two.
         """
         most = min(_MOST_TERMS, max(len(self.terms), int(_MOST_CELLS / max(len(U), 1))))
-        terms = list(self.terms)
-        group = int(self.groups.max())
+        terms, group = list(self.terms), int(self.groups.max())
+        for position, period in dials.items():
+            group += 1
+            terms += _waves(X[:, position], position, period, group)
         for j, term in enumerate(self.terms):
             if term.kind not in {"number", "log", "rate"} or term.source in straight:
                 continue
@@ -179,6 +193,8 @@ class LinearDesign:
         if term.kind == "rate":
             rate = np.clip(shrunken_rate(values, X[:, term.other], term.centre, term.scale), 1e-6, 1 - 1e-6)
             return np.asarray(np.log(rate / (1 - rate)) - np.log(term.centre / (1 - term.centre)), dtype=np.float64)
+        if term.kind == "wave":
+            return np.asarray(np.nan_to_num(_wave(values, term.other, term.scale) - term.centre, nan=0.0))
         if term.kind == "log":
             values = np.sign(values) * np.log1p(np.abs(values))
         scaled = np.clip((values - term.centre) / term.scale, -_CLIP, _CLIP)
@@ -254,16 +270,33 @@ def _bend(values: NDArray[np.float64], point: float) -> NDArray[np.float64]:
     return np.asarray(np.tanh(2.0 * (values - point)), dtype=np.float64)
 
 
+def _waves(values: NDArray[np.float64], position: int, period: float, group: int) -> list[LinearTerm]:
+    """Cosine and sine of each harmonic, in one group."""
+    turns = [sign * k for k in range(1, HARMONICS + 1) for sign in (1, -1)]
+    return [
+        LinearTerm("wave", position, turn, group, float(np.nanmean(_wave(values, turn, period))), period)
+        for turn in turns
+    ]
+
+
+def _wave(values: NDArray[np.float64], turns: int, period: float) -> NDArray[np.float64]:
+    angle = 2.0 * np.pi * abs(turns) / period * np.where(np.isfinite(values), values, np.nan)
+    return np.asarray(np.cos(angle) if turns > 0 else np.sin(angle), dtype=np.float64)
+
+
 def _number_term(present: NDArray[np.float64], position: int, group: int) -> LinearTerm:
     """Standardise robustly; take the log first where that makes a long tail shorter."""
     logged = np.sign(present) * np.log1p(np.abs(present))
-    kind: Literal["number", "log"] = "log" if _skew(present) > 1.0 and _skew(logged) < _skew(present) else "number"
+    kind: Literal["number", "log"] = (
+        "log" if skewness(present) > 1.0 and skewness(logged) < skewness(present) else "number"
+    )
     values = logged if kind == "log" else present
     low, high = np.quantile(values, [0.005, 0.995])
     core = np.clip(values, low, high)
     return LinearTerm(kind, position, -1, group, float(core.mean()), float(core.std() or values.std() or 1.0))
 
 
-def _skew(values: NDArray[np.float64]) -> float:
+def skewness(values: NDArray[np.float64]) -> float:
+    """Size of the third standardised moment; 0 of a constant."""
     spread = float(values.std())
     return float(abs(((values - values.mean()) ** 3).mean()) / spread**3) if spread > 0 else 0.0

@@ -27,7 +27,6 @@ _FEWEST_VALUES = 5  # of a column that is paired: fewer are levels
 _FEWEST_HOURS = 3  # values of a column that is a time
 _LEVELS_OF_A_CLOCK = 6  # of a factor: fewer are told apart by cuts of their own
 _PERIODS = (7.0, 24.0, 31.0)  # weekdays, hours, days of a month
-_MOST_CLOCKS = 8  # each is a column a level of its factor when scored
 _ALIKE = 5.0  # spreads further apart than this make no difference worth having
 _FLOOR = 1e-3  # of a column's spread: keeps ratios finite
 _SAMPLE = 20_000  # rows that kinds and ranges are told from
@@ -121,7 +120,7 @@ class DerivedColumns:
         numbers = [j for j in range(X.shape[1]) if j not in set(categorical) and np.isfinite(sample[:, j]).any()]
         many = [j for j in numbers if _n_values(sample[:, j]) >= _FEWEST_VALUES and relevance[j] > 0]
         paired = sorted(many, key=lambda j: -relevance[j])[:_MOST_PAIRED]
-        factor, clocks = _clocks(sample, numbers, actions, relevance)
+        factor, clocks = _clocks(sample, numbers, actions)
         return cls(tuple(one for a, b in combinations(paired, 2) for one in _pairs(sample, a, b)), clocks, factor)
 
     def of_context(self, X: Floats) -> Floats:
@@ -201,9 +200,7 @@ def _pairs(X: Floats, a: int, b: int) -> list[PairColumn]:
     return found
 
 
-def _clocks(
-    X: Floats, numbers: Sequence[int], actions: ActionSpace, relevance: Floats
-) -> tuple[int | None, tuple[Clock, ...]]:
+def _clocks(X: Floats, numbers: Sequence[int], actions: ActionSpace) -> tuple[int | None, tuple[Clock, ...]]:
     """Clocks to the ordered factor with most levels, from columns that could be read on its dial."""
     ordered = [(len(levels), -at) for at, levels in enumerate(actions.factors.values()) if _is_dial(levels)]
     if not ordered or len(actions.factors) < 2:
@@ -212,7 +209,6 @@ def _clocks(
     levels = np.asarray(list(actions.factors.values())[factor], dtype=np.float64)
     period = next(p for p in _PERIODS if levels.max() < p or p == _PERIODS[-1])
     found = [j for j in numbers if _on_dial(X[np.isfinite(X[:, j]), j], float(levels.min()), period)]
-    found = sorted(sorted(found, key=lambda j: -relevance[j])[:_MOST_CLOCKS])
     return (factor, tuple(Clock(j, period) for j in found)) if found else (None, ())
 
 
@@ -227,6 +223,9 @@ def _in_period(numbers: Sequence[float]) -> bool:
 
 
 def _on_dial(values: Floats, first: float, period: float) -> bool:
-    """Whether a column could be read on the dial: not negative, not beyond it, not all before half its first level."""
-    within = values.min() >= 0.0 and first / 2 < values.max() <= period
+    """Whether a column could be read on the dial: not negative, not beyond it, not mostly before half its first level.
+
+    Counts are mostly small.
+    """
+    within = values.min() >= 0.0 and first / 2 < np.median(values) and values.max() <= period
     return bool(within and _n_values(values) >= _FEWEST_HOURS)
