@@ -22,7 +22,7 @@ from recommender.rules import (
     run_examples,
 )
 
-PAGE = Path("docs/guardrails.md")
+PAGES = (Path("docs/guardrails.md"), Path("docs/guardrails.es.md"))
 
 
 def register(app: typer.Typer) -> None:
@@ -81,11 +81,17 @@ def run_tests(packs: Annotated[list[str] | None, typer.Argument(help="Ids or pat
         raise typer.Exit(1)
 
 
-def docs(page: Annotated[Path, typer.Option(help="Page whose generated part is rewritten.")] = PAGE) -> None:
-    """Rewrite the generated part of the page about guardrails."""
-    written = page.read_text(encoding="utf-8").split(GENERATED_FROM_HERE)[0]
-    page.write_text(f"{written}{GENERATED_FROM_HERE}\n\n{describe_packs()}", encoding="utf-8")
-    typer.echo(f"wrote {page}")
+def docs(
+    page: Annotated[
+        list[Path] | None, typer.Option(help="Page whose generated part is rewritten; in Spanish if it ends in .es.md.")
+    ] = None,
+) -> None:
+    """Rewrite the generated part of the page about guardrails, in English and in Spanish."""
+    for path in page or PAGES:
+        written = path.read_text(encoding="utf-8").split(GENERATED_FROM_HERE)[0]
+        packs = describe_packs(language="es" if path.name.endswith(".es.md") else "en")
+        path.write_text(f"{written}{GENERATED_FROM_HERE}\n\n{packs}", encoding="utf-8")
+        typer.echo(f"wrote {path}")
 
 
 def _read(name: str) -> Pack:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import typer.main
 from pipelines.__main__ import build_app
 
 ROOT = Path(__file__).parents[1]
+TWINS = sorted([*ROOT.glob("*.es.md"), *(ROOT / "docs").rglob("*.es.md")])
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
 EXAMPLE = re.compile(r"^\s*>>> (?!.*# doctest: \+SKIP)", re.MULTILINE)
 FACES = sorted(path for path in (ROOT / "src").rglob("*.py") if EXAMPLE.search(path.read_text(encoding="utf-8")))
@@ -118,8 +120,97 @@ def test_the_spanish_readme_is_whole():
     headings, rows = ([len(re.findall(what, text, re.MULTILINE)) for text in texts] for what in (r"^## ", r"^\|"))
     assert headings[0] == headings[1]
     assert rows[0] == rows[1]
-    told = [set(re.findall(r"\]\((docs/[^)]+\.md)\)", text)) for text in texts]
+    told = [set(re.findall(r"\]\((docs/[^)]+\.md)\)", text.replace(".es.md", ".md"))) for text in texts]
     assert told[0] == told[1]
+
+
+def sections(page):
+    """Sections of a page: level of the heading, prose, code without its comments, which may be Spanish."""
+    found, code = [(0, [], [])], None
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            code = [line.strip()] if code is None else None
+            if code is not None:
+                found[-1][2].append(code)
+        elif code is not None:
+            code += [kept] if (kept := re.sub(r"(^|\s+)# .*$", "", line).rstrip()) else []
+        elif heading := re.match(r"(#+) ", line):
+            found.append((len(heading[1]), [line], []))
+        else:
+            found[-1][1].append(line)
+    return [(level, "\n".join(lines), codes) for level, lines, codes in found]
+
+
+def tables(prose):
+    """Rows and columns of each table."""
+    runs = re.findall(r"(?:^\|.*\n?)+", prose, re.MULTILINE)
+    return [[len(re.findall(r"(?<!\\)\|", row)) for row in run.splitlines()] for run in runs]
+
+
+def figures(prose):
+    """Every number of a text, whichever sign parts its decimals or thousands; not those within code or addresses."""
+    told = re.sub(r"(?<!\d)[.,](?=\d)", "0", re.sub(r"`[^`]*`|\]\([^)]*\)|<!--.*?-->", " ", prose))
+    return Counter(re.sub(r"[.,]", "", figure) for figure in re.findall(r"\d(?:[\d.,]*\d)?", told))
+
+
+def names(prose):
+    """What stands in code signs: columns, verbs, keys, files. A Spanish page is a file of another name."""
+    return {re.sub(r"\s+", " ", name).replace(".es.md", ".md") for name in re.findall(r"`([^`]+)`", prose)}
+
+
+def lacks(english, spanish):
+    """Where a Spanish page parts from the English one: kind -> the first place."""
+    ours, theirs = sections(english), sections(spanish)
+    if [one[0] for one in ours] != [one[0] for one in theirs]:
+        return {"headings": f"{len(ours) - 1} and {len(theirs) - 1}"} | lacks_of(
+            (english.stem, *whole(ours)), (spanish.stem, *whole(theirs))
+        )
+    found = {}
+    for (_, *left), (_, *right) in zip(ours, theirs, strict=True):
+        where = right[0].partition("\n")[0]
+        found = lacks_of((where, *left), (where, *right)) | found
+    return found
+
+
+def whole(parts):
+    """All sections as one."""
+    return "\n".join(prose for _, prose, _ in parts), [code for *_, codes in parts for code in codes]
+
+
+def lacks_of(ours, theirs):
+    """The same of one section: (place, prose, code)."""
+    (_, prose, code), (where, translated, kept) = ours, theirs
+    missing, more = figures(prose) - figures(translated), figures(translated) - figures(prose)
+    unnamed = names(prose) - names(translated)
+    found = {"code": code != kept, "tables": tables(prose) != tables(translated)}
+    found |= {"figures": [*missing, *(f"not {figure}" for figure in more)], "names": sorted(unnamed)}
+    return {kind: f"{where}: {what}" for kind, what in found.items() if what}
+
+
+def english_of(page):
+    """The English page of a Spanish one."""
+    return page.with_name(page.name.replace(".es.md", ".md"))
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_says_in_spanish_what_it_says_in_english(page):
+    """
+    The same levels of headings, code, tables, figures and names, section by section: a page that is changed in one
+    language alone fails. Comments in code and decimal signs may be Spanish, and Spanish may name more.
+    """
+    assert not lacks(english_of(page), page)
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_and_its_twin_lead_to_each_other(page):
+    """Near the top; other links of a Spanish page lead to Spanish pages where there are any."""
+    other = english_of(page)
+    top, twin = (each.read_text(encoding="utf-8")[:1500] for each in (page, other))
+    assert f"]({other.name})" in top
+    assert f"]({page.name})" in twin
+    told = [page.parent / link for link in re.findall(r"\]\(([^)#\s]+\.md)[^)]*\)", page.read_text(encoding="utf-8"))]
+    english = {path.resolve() for path in told} - {other.resolve()}
+    assert not [path.name for path in english if path.with_name(f"{path.stem}.es.md").exists()]
 
 
 def test_what_machines_read_leads_somewhere():
