@@ -7,8 +7,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 ENGLISH = sorted(page for page in DOCS.glob("*.md") if not page.name.endswith(".es.md"))
 TWINS = sorted(page for page in ENGLISH if page.with_suffix(".es.md").exists())
 
-#: Notes of measurements for who changes the learner, and what is made from docstrings.
-ENGLISH_ONLY = {"decision-quality", "reference"}
+#: Made from docstrings.
+ENGLISH_ONLY = {"reference"}
 #: Both languages in one page.
 BOTH = {"trade-advice"}
 
