@@ -63,7 +63,7 @@ serve: setup ## the managers' pages and the scoring API on http://127.0.0.1:8000
 	$(RUN) -m api.serve
 
 docs: setup ## the documentation site into site/, with the reference from docstrings
-	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 format: setup ## format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
