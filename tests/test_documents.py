@@ -19,16 +19,6 @@ from pipelines.__main__ import build_app
 
 ROOT = Path(__file__).parents[1]
 TWINS = sorted([*ROOT.glob("*.es.md"), *(ROOT / "docs").rglob("*.es.md")])
-SHORTER = {  # Spanish page -> what it lacks of the English one (see `lacks`), and why that may be
-    # a page that is made whole is taken off this list, by the test itself
-    "docs/exports.es.md": ({"figures", "names"}, "fewer details of single columns so far"),
-    "docs/managers-pages.es.md": ({"headings", "tables", "figures", "names"}, "without what programmers need"),
-    "docs/objective.es.md": ({"tables", "figures", "names"}, "a table is told as prose so far"),
-    "docs/own-templates.es.md": ({"figures"}, "says the numbers of the comments as well"),
-    "docs/planning.es.md": ({"tables", "figures", "names"}, "the measurements are in English only so far"),
-    "docs/purposes.es.md": ({"figures", "names"}, "without what programmers need"),
-    "docs/quickstart.es.md": ({"names"}, "placeholders are in Spanish"),
-}
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").glob("*.md")])
 EXAMPLE = re.compile(r"^\s*>>> (?!.*# doctest: \+SKIP)", re.MULTILINE)
 FACES = sorted(path for path in (ROOT / "src").rglob("*.py") if EXAMPLE.search(path.read_text(encoding="utf-8")))
@@ -208,10 +198,7 @@ def test_a_page_says_in_spanish_what_it_says_in_english(page):
     The same levels of headings, code, tables, figures and names, section by section: a page that is changed in one
     language alone fails. Comments in code and decimal signs may be Spanish, and Spanish may name more.
     """
-    allowed, _ = SHORTER.get(str(page.relative_to(ROOT)), (set(), ""))
-    found = lacks(english_of(page), page)
-    assert not {kind: where for kind, where in found.items() if kind not in allowed}
-    assert not allowed - set(found), "it lacks that no longer: take it off SHORTER"
+    assert not lacks(english_of(page), page)
 
 
 @pytest.mark.parametrize("page", TWINS, ids=lambda page: str(page.relative_to(ROOT)))
