@@ -20,7 +20,7 @@ def test_a_text_without_its_spanish_is_an_error_that_names_it(monkeypatch):
     title = load_pack("CO").title
     monkeypatch.setattr(module, "_catalogue", lambda _: {text: said for text, said in TOLD.items() if text != title})
     with pytest.raises(RecommenderError, match=r"rule_packs\.es\.toml does not say 'Colombia: Ley 2300 de 2023'"):
-        describe_packs(["CO"], language="es")
+        describe_packs(language="es")
 
 
 def test_nothing_is_translated_that_nobody_says():
