@@ -224,7 +224,7 @@ def main() -> None:
         else ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
     )
     for agents in given.agents:
-        messages = round(given.accounts * agents / 5)
+        messages = round(40 * agents)
         print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
               "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
         totals: dict[str, list[float]] = {way: [] for way in ways}
