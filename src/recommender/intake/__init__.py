@@ -45,6 +45,8 @@ from recommender.intake.ids import (
     id_spellings,
     id_text,
     id_texts,
+    padded,
+    places_of,
 )
 from recommender.intake.moments import (
     DayEvidence,
@@ -162,6 +164,8 @@ __all__ = [
     "id_spellings",
     "id_text",
     "id_texts",
+    "padded",
+    "places_of",
     "is_blank",
     "is_placeholder",
     "is_stop",
