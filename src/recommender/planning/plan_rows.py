@@ -135,9 +135,7 @@ def _left_alone(decided: Decided) -> tuple[list[str | None], NDArray[np.datetime
 def _zones(accounts: Columns) -> tuple[NDArray[np.int64], list[str | None]]:
     """Zone of each account: its place among the distinct ones, and those; None is a zone that nobody knows."""
     own = [accounts.coded(name) for name in ("timezone", "country")]
-    _, first, code = np.unique(
-        own[0].codes * len(own[1].values) + own[1].codes, return_index=True, return_inverse=True
-    )
+    _, first, code = np.unique(own[0].codes * len(own[1].values) + own[1].codes, return_index=True, return_inverse=True)
     where = {
         name: [column.values[one] for one in column.codes[first]]
         for name, column in zip(("timezone", "country"), own, strict=True)
