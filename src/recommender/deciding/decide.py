@@ -321,7 +321,7 @@ class Decider:
         top_k: int,
         rows: slice,
     ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]], NDArray[np.bool_] | None]:
-        """Actions by rank with their numbers, their value ladder, and what no floor closes, of some rows of accounts."""
+        """Actions by rank with their numbers, their value ladder, and what no floor closes, of some accounts."""
         own, drawn = mask[rows], None if numbers is None else numbers[rows]
         opinion = self._opinions.of(accounts, context, rows, mask)
         if opinion.kept is not None:

@@ -57,9 +57,8 @@ class TemplateChoice:
         eligible : Eligibility
             Of these accounts.
         """
-        templates = np.full(ranked.shape, None, dtype=object)
         if not self._says_what:
-            return templates.tolist()
+            return [[None] * ranked.shape[1] for _ in range(len(ranked))]
         row, rank = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
         action = ranked[row, rank]
         late = eligible.days_past_due()[row, self._hour[action]]
@@ -81,5 +80,7 @@ class TemplateChoice:
             open_channels=agreed[first].tolist(),
             purpose=self._purpose,
         )
+        templates = np.full(ranked.shape, None, dtype=object)
         templates[row, rank] = np.array(chosen, dtype=object)[place]
-        return templates.tolist()
+        told: list[list[str | None]] = templates.tolist()
+        return told
