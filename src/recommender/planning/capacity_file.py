@@ -14,7 +14,14 @@ from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.intake import canonical_channel
 from recommender.local_time import is_timezone
-from recommender.planning.capacity_words import DAYS, by_weekday, mend_of, spread_over_hours
+from recommender.planning.capacity_words import (
+    DAYS,
+    asks_number,
+    by_weekday,
+    check_numbers,
+    mend_of,
+    spread_over_hours,
+)
 
 __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacity_of", "read_capacity", "with_changes"]
 
@@ -22,6 +29,15 @@ __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacit
 class _Part(BaseModel):
     # a TOML file may say inf and nan, which no limit, price or cost is
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, entries: Any) -> Any:
+        for name in entries if isinstance(entries, dict) else ():
+            known = cls.model_fields.get(name)
+            if known is not None and asks_number(known.annotation):
+                check_numbers(name, entries[name])
+        return entries
 
 
 class Worth(_Part):
