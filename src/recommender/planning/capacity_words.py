@@ -88,7 +88,7 @@ def check_numbers(name: str, told: Any) -> None:
     Raises
     ------
     ValueError
-        For yes and no, and for a text that may hold a sign of thousands: 1.000 is a thousand in Bogota and one in London.
+        For yes and no, and for a text that may hold a sign of thousands: 1.000 is a thousand in Bogota, one in London.
     """
     for value in told.values() if isinstance(told, Mapping) else [told]:
         if isinstance(value, bool):
@@ -96,7 +96,7 @@ def check_numbers(name: str, told: Any) -> None:
         if isinstance(value, str) and _THOUSANDS.fullmatch(value):
             plain = re.sub(r"[^0-9-]", "", value)
             raise ValueError(
-                f"{name}: {value!r} may be {plain} or a fraction: write the number without quotes and signs of thousands"
+                f"{name}: {value!r} may be {plain} or a fraction: write it without quotes and signs of thousands"
             )
 
 
