@@ -10,13 +10,14 @@ answers, pays or opts out on the way is drawn by numbers of the debtor and the d
 (:class:`PairedWorld`): two ways differ by what they do to a debtor, and not by a roll of the dice that a contact
 elsewhere moved on. What is left still varies much between seeds, so read the interval and not the mean.
 
-``week``: days planned ahead, the first carried out, with what was sent in the last days counted. Of a week only the
-days of its first part decide about the first (``recommender.planning.week_parts``; a test holds it), so that many are
-planned here. ``week's memory``: one day at a time, with the same table; ``day``: one day at a time as the verb plans
-where no ``[week]`` is told; ``greedy``: accounts by their best value, each the best that still fits; ``seed rules``:
-the longest overdue first, by the trade's advice. All of them keep the law and the packs of the house (once a day, three
-a week), so that the table limits nobody further. Intervals are over seeds (debtors and events drawn anew), 95 %,
-Student's t, of the ratio to ``day`` with the same debtors.
+``week``: days planned ahead, the first carried out. Of a week only the days of its first part decide about the first
+(``recommender.planning.week_parts``; a test holds it), so that many are planned here. ``day``: one day at a time as the
+verb plans where no ``[week]`` is told, with what was sent in the last days taking its share of the next contact's
+worth; ``forgetful day``: the same without that; ``greedy``: accounts by their best value as ``day`` values them, each
+the best that still fits; ``seed rules``: the longest overdue first, by the trade's advice. All of them keep the law and
+the packs of the house (once a day, three a week), so that the table limits nobody further. Intervals are over seeds
+(debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the same debtors. Ways differ where
+capacity is scarce (``--accounts 1000 --agents 0.5``); where everybody who may be contacted is, they choose the same.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from recommender.simulation import DebtorWorld, simulate
 WEEK = {"contacts_per_debtor": 3, "days_between": 1, "fatigue_days": 5.0}
 WAYS = {
     "week": (7 // int(WEEK["contacts_per_debtor"]), {"week": WEEK}),
-    "week's memory": (1, {"week": WEEK}),
     "day": (1, {}),
+    "forgetful day": (1, {"week": {"contacts_per_debtor": 21, "fatigue_days": 0.01}}),
     "greedy": (1, {}),
     "seed rules": (1, {"arms": {"usual": 1.0}}),
 }
@@ -224,7 +225,7 @@ def main() -> None:
         else ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
     )
     for agents in given.agents:
-        messages = round(given.accounts * agents / 5)
+        messages = round(40 * agents)
         print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
               "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
         totals: dict[str, list[float]] = {way: [] for way in ways}

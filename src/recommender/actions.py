@@ -341,7 +341,8 @@ def _take_levels(levels: tuple[Level, ...], codes: NDArray[np.int64]) -> pd.api.
         kind = "str"
     else:
         kind = object
+    if kind is not object:  # each level is converted once, not once a row
+        return pd.array(list(levels), dtype=kind).take(np.where(none, -1, codes), allow_fill=bool(none.any()))
     held = np.empty(len(levels) + 1, dtype=object)  # the last is where -1 points
     held[:-1] = levels
-    taken = pd.Series(held[np.where(none, -1, codes)], dtype=object)
-    return taken.astype(kind).array if kind is not object else taken.array
+    return pd.Series(held[np.where(none, -1, codes)], dtype=object).array

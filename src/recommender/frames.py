@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from recommender.columns import Columns
 from recommender.errors import InvalidInput
 from recommender.quiet import warnings_ignored
 
-__all__ = ["as_arrow", "as_frame", "on_numpy"]
+__all__ = ["as_arrow", "as_frame", "on_numpy", "texts_at"]
 
 _EXACT_INTEGERS = 2**53  # up to here a float holds every whole number
 
@@ -114,3 +115,23 @@ def as_arrow(frame: pd.DataFrame, schema: pa.Schema | None = None) -> pa.Table:
     # pyarrow 25 asks instants for Series.values, which pandas 3.1 is about to change; nothing is lost by it.
     with warnings_ignored(DeprecationWarning, "Series.values returning"):
         return pa.Table.from_pandas(frame, schema=schema, preserve_index=False)
+
+
+def texts_at(texts: Sequence[str | None], codes: NDArray[np.integer[Any]]) -> pd.api.extensions.ExtensionArray:
+    """Texts by their position, missing at -1: a column of few texts and many rows, without an object a row.
+
+    Parameters
+    ----------
+    texts : sequence of str or None
+    codes : ndarray of int of shape (n,)
+
+    Returns
+    -------
+    ExtensionArray of dtype str, shape (n,)
+
+    Examples
+    --------
+    >>> texts_at(["call", None], np.array([0, 0, 1, -1])).tolist()
+    ['call', 'call', nan, nan]
+    """
+    return pd.array(pa.array(texts, type=pa.large_string()), dtype="str").take(codes, allow_fill=True)

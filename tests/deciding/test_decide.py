@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from recommender import ActionSpace
+from recommender.columns import Columns
 from recommender.deciding import after_planned, debtor_rounds, decide, planned_contact, planned_contacts
 from recommender.deciding.decide import default_actions
 from recommender.messages import default_catalogue
@@ -115,3 +116,19 @@ def test_outcomes_of_the_contacts_act_as_in_a_plan():
         assert "sms" in used["A2"]
         assert used["A0"] and "sms" not in used["A0"]
         assert not used["A1"]
+
+
+def test_what_is_planned_for_those_who_are_decided_later():
+    """Of all planned contacts, those whose debtor has an account left to decide; instants are the same."""
+    frame = accounts(40, debtor_id=[None if i % 7 == 0 else f"D{i}" for i in range(40)])
+    decided = decide(frame, strategy=STRATEGY, as_of=LATE, packs=["CO"], contacts=NOBODY, seed=3)
+    everything = planned_contacts(decided)
+    assert len(everything) > 32, "more than are looked at one by one"
+    assert [one["sent_at"] for one in everything] == [
+        decided.contact_at(row, action) or decided.as_of
+        for row, action in enumerate(decided.action.tolist())
+        if decided.channels[action] is not None
+    ]
+    waiting = {everything[1]["debtor_id"], everything[-1]["debtor_id"]}
+    later = Columns.of([{"account_id": f"other {one}", "debtor_id": one} for one in [*waiting, "nobody", None]])
+    assert planned_contacts(decided, later) == [one for one in everything if one["debtor_id"] in waiting]

@@ -184,7 +184,7 @@ def test_how_many_accounts_are_scored_together_changes_no_bit(strategy, monkeypa
     whole = Decider(strategy).decide(rows, **asked)
     assert (whole.actions_ranked[:, 1] >= 0).any(), "somebody may be contacted"
     for size in (1, 7, len(rows)):
-        monkeypatch.setattr(sys.modules["recommender.deciding.decide"], "_CHUNK", size)
+        monkeypatch.setattr(sys.modules["recommender.deciding.opinion"], "_CHUNK", size)
         cut = Decider(strategy).decide(rows, **asked)
         same(cut, whole)
         pd.testing.assert_frame_equal(cut.ranked, whole.ranked, check_exact=True)

@@ -181,3 +181,12 @@ def test_a_debtor_in_two_queues_at_once_is_refused(tmp_path):
         write_campaigns(two, tmp_path, POINTS)
     later = two.assign(contact_at=[two["contact_at"].iloc[0], two["contact_at"].iloc[0] + pd.Timedelta(hours=2)])
     assert len(write_campaigns(later, tmp_path, POINTS)[0]) == 2
+
+
+@pytest.mark.parametrize("names", [("Agents", "agents"), ("a b", "a_b")])
+def test_queues_of_names_that_a_folder_cannot_tell_apart_have_files_of_their_own(tmp_path, names):
+    """Some systems keep one file for two names in other capitals: the second would replace the first."""
+    points = pd.concat([POINTS, POINTS.set_axis(["A2"])])
+    one, other = (contacts_of("sms", name, account) for name, account in zip(names, ("A1", "A2"), strict=True))
+    written, _ = write_campaigns(pd.concat([one, other], ignore_index=True), tmp_path, points)
+    assert len({name.casefold() for name in written}) == 2 and list(written.values()) == [1, 1]

@@ -45,6 +45,12 @@ def test_spans_of_hours_weekdays_and_channels_are_read_in_both_languages():
         ("9-13 = 2", '"9:30-13" = 2', r"'9:30-13' is neither.*0\.5 agents"),
         ("9-13 = 2", "manana = 2", r"'manana' is neither"),
         ("9-13 = 2", '9-13 = "0,5"', r"Write 0\.5 \(a decimal point, no quotes\)"),
+        ("9-13 = 2", '9-13 = "1.000"', r"agents: '1\.000' may be 1000 or a fraction"),
+        ("quota_by_hour", 'quota = "1,000,000"\nquota_by_hour', r"quota: '1,000,000' may be 1000000 or a fraction"),
+        ("quota_by_hour", 'quota = "2 500"\nquota_by_hour', r"quota: '2 500' may be 2500"),
+        ("9-13 = 2", "9-13 = true", r"agents: true is no number"),
+        ("domingo = 0", "domingo = false", r"on: false is no number"),
+        ("[[queue]]", 'budget = "400.000"\n[[queue]]', r"budget: '400\.000' may be 400000"),
         ("domingo = 0", "festivo = 0", r"'festivo' is neither a date"),
         ("domingo = 0", "domingo = 0, sunday = 1", r"sunday is told twice"),
         ("minutes_per_contact", "minutos", r"Write minutes_per_contact for minutos"),
@@ -66,3 +72,8 @@ def test_a_scenario_changes_hours_and_days_however_they_are_written(tmp_path):
     same = read(SMALL).queue[0]
     assert changed.agents == same.agents | {12: 9, 14: 8, 15: 8}
     assert changed.on == same.on | {"sunday": 1}
+
+
+def test_a_quoted_number_that_means_one_thing_is_read():
+    order = read(SMALL.replace("9-13 = 2", '9-13 = "2"').replace("[[queue]]", 'budget = "0.050"\n[[queue]]', 1))
+    assert order.queue[0].agents[9] == 2 and order.budget == 0.05

@@ -41,6 +41,18 @@ def test_a_model_that_counts_contacts_is_not_made_tired_twice():
     assert (blind.open_on == seeing.open_on).all() and not blind.open_on[0, 0]  # caps are no matter of worth
 
 
+@pytest.mark.parametrize("told", [{}, {"week": None}])
+def test_a_day_without_a_table_of_the_week_remembers_what_was_sent(told):
+    """Else it would go back to the same debtors day after day; limits of its own it has none."""
+    capacity = CapacityOrder.model_validate(CAPACITY.model_dump(exclude={"week"}) | told)
+    case = SimpleNamespace(history=SENT, counts_contacts=False, order=SimpleNamespace(as_of=AS_OF))
+    day = _Weekly.of(case, FACTS, None, 1, capacity)
+    assert day.share[:, 0] == pytest.approx([1 - 0.5 * np.exp(-1 / 5), 1.0])
+    assert day.open_on.all()
+    case.counts_contacts = True
+    assert (_Weekly.of(case, FACTS, None, 1, capacity).share == 1.0).all()
+
+
 def test_who_counts_contacts():
     """A model with histories of instants, where the table tells every factor of the action; the seed rules never."""
     history = SimpleNamespace(time_kind="instant", last=0.0)

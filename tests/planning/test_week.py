@@ -217,8 +217,8 @@ def test_what_the_decision_log_knows_is_sent_and_heard(morning, inputs, tmp_path
 
 
 def test_a_promise_that_the_log_knows_holds_until_its_day_in_a_plan_of_the_rest_of_the_day(morning, inputs, tmp_path):
-    """It was told twenty days ago, longer than a promise without a day holds."""
-    last, at, now = morning.iloc[-1], AS_OF - timedelta(days=20), AS_OF + timedelta(hours=2)
+    """It was told twenty days ago, longer than a promise without a day holds; of one worth a contact in any plan."""
+    last, at, now = morning.loc[morning["value"].idxmax()], AS_OF - timedelta(days=20), AS_OF + timedelta(hours=2)
     for day, is_open in ((AS_OF + timedelta(days=5), True), (AS_OF - timedelta(days=1), False)):
         told = LedgerOutcome(
             last["decision_id"], last["account_id"], _name(last), "sms", at, "promise_to_pay", None, None, day.date()

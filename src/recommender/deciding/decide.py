@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from recommender.deciding.accounts import Accounts
 from recommender.deciding.decided import Decided
 from recommender.deciding.objective import Objective
 from recommender.deciding.offer_choice import OfferChoice
-from recommender.deciding.opinion import Opinions, check_objective
+from recommender.deciding.opinion import Opinions, check_objective, row_chunks
 from recommender.deciding.template_choice import TemplateChoice
 from recommender.errors import InvalidInput
 from recommender.intake import with_states
@@ -33,8 +33,6 @@ from recommender.strategy import (
 )
 
 __all__ = ["Decider", "decide", "decision_ids", "default_actions"]
-
-_CHUNK = 2_048  # accounts scored together: what all their actions take stays in the caches
 
 #: What is open beside the law: a mask, or what makes one of the eligible actions and their instants.
 Allowed = NDArray[np.bool_] | Callable[[Eligibility], NDArray[np.bool_]]
@@ -234,10 +232,8 @@ class Decider:
         certain = not explore or strategy.policy == "greedy"
         version = self.version
         numbers = None if certain else dispatch_numbers(ids, moment, version, seed)
-        parts = [
-            self._ranked(table if rows is None else table.take(rows), history, as_of, mask, numbers, top_k, rows)
-            for rows in _chunks(len(table))
-        ]
+        context = self._opinions.context(table, history, as_of)
+        parts = [self._ranked(table, context, mask, numbers, top_k, rows) for rows in row_chunks(len(table))]
         numbered, ladders, floors = zip(*parts, strict=True)
         kept = [one for one in floors if one is not None]
         if kept and not np.all(above := np.concatenate(kept)):
@@ -306,7 +302,10 @@ class Decider:
         moment = as_of.astimezone(UTC).isoformat()
         numbers = None if certain else dispatch_numbers([account["account_id"]], moment, self.version, seed)
         allowed = check_eligible(mask[None], 1, self.actions)
-        (ranked, rewards, propensity, lo, hi, _), _, _ = self._ranked(table, None, as_of, allowed, numbers, top_k, None)
+        context = self._opinions.context(table, None, as_of)
+        (ranked, rewards, propensity, lo, hi, _), _, _ = self._ranked(
+            table, context, allowed, numbers, top_k, slice(0, 1)
+        )
         if isinstance(self.strategy, SeedStrategy):
             rewards = np.full(ranked.shape, np.nan)
         names = ("action", "expected_reward", "propensity", "lo", "hi")
@@ -316,17 +315,15 @@ class Decider:
     def _ranked(
         self,
         accounts: Accounts,
-        contacts: Columns | None,
-        as_of: datetime,
+        context: NDArray[np.float64] | None,
         mask: NDArray[np.bool_],
         numbers: NDArray[np.float64] | None,
         top_k: int,
-        rows: NDArray[np.int64] | None,
+        rows: slice,
     ) -> tuple[tuple[NDArray[Any], ...], dict[str, NDArray[np.float64]], NDArray[np.bool_] | None]:
-        """Actions by rank with their numbers, their value ladder, and what no floor closes, of a chunk of accounts."""
-        own = mask if rows is None else mask[rows]
-        drawn = numbers if rows is None or numbers is None else numbers[rows]
-        opinion = self._opinions.of(accounts, contacts, as_of, own)
+        """Actions by rank with their numbers, their value ladder, and what no floor closes, of some accounts."""
+        own, drawn = mask[rows], None if numbers is None else numbers[rows]
+        opinion = self._opinions.of(accounts, context, rows, mask)
         if opinion.kept is not None:
             own = own & opinion.kept
         ranked = rank_actions(opinion.probabilities, opinion.priced, own, top_k=top_k, numbers=drawn)
@@ -341,15 +338,6 @@ class Decider:
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """One array of the chunks' arrays."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _chunks(n: int) -> Iterator[NDArray[np.int64] | None]:
-    """Rows that are scored together; None for all at once."""
-    if n <= _CHUNK:
-        yield None
-        return
-    for start in range(0, n, _CHUNK):
-        yield np.arange(start, min(start + _CHUNK, n))
 
 
 def _as_events_left_them(accounts: Tabular, contacts: Tabular | None, as_of: datetime) -> Tabular:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.deciding.accounts import Accounts
 from recommender.deciding.offer_choice import offer_levels
+from recommender.frames import texts_at
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.strategy import FEW
@@ -150,12 +152,12 @@ class Decided:
         hour = np.array(self._hour_of, dtype=np.int64)[action]
         when = self.eligibility.contact_at[row, np.maximum(hour, 0)]
         instants = np.where(hour >= 0, when, np.datetime64("NaT", "us")).astype("datetime64[us]")
-        templates: list[Any] = [self.template_ids[i][k] for i, k in zip(row.tolist(), position.tolist(), strict=True)]
+        templates = list(chain.from_iterable(self.template_ids))
         described = self.actions.describe(action)
         measures = ("expected_reward", "lo", "hi", "propensity", "evidence", "support")
         # One frame of all columns: put in one by one they cost a small round more than its decisions.
         columns: dict[str, Any] = {
-            "decision_id": np.array(self.decision_ids, dtype=object)[row],
+            "decision_id": texts_at(self.decision_ids, row),
             "row": row,
             "account": ids,
             "rank": position + 1,
@@ -163,7 +165,7 @@ class Decided:
             **{name: getattr(self, name)[row, position] for name in measures},
             "contact_at": pd.Series(instants).dt.tz_localize("UTC").array,
             "deterministic": self.deterministic,
-            "template_id": templates,
+            "template_id": texts_at(templates, row * self.actions_ranked.shape[1] + position),
             "policy": self.policy,
         }
         return pd.DataFrame(columns | {name: values[row, position] for name, values in self.values.items()})

@@ -122,6 +122,11 @@ class OfferChoice:
             answer[:, action] = there[np.arange(n), at, channel, KINDS.index(kind), tone]
         return answer
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether some action makes an offer of the price list."""
+        return self._desk is not None and any(self._offers)
+
     def costs(self, accounts: Columns, *, beyond_money: bool = False) -> NDArray[np.float64] | None:
         """Minor units that the offer of each action costs if it is taken, shape (n, n_actions); None without offers.
 
@@ -132,7 +137,7 @@ class OfferChoice:
             Only what does not show in the money that comes in: of a discount less comes in, of instalments it comes
             in later.
         """
-        if self._desk is None or not any(self._offers):
+        if self._desk is None or not self.has_prices:
             return None
         prices = self._desk.prices
         balance = accounts.numbers("balance_minor") if "balance_minor" in accounts else np.full(len(accounts), np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,9 +28,9 @@ from recommender.strategy import (
     stage_of,
 )
 
-__all__ = ["Led", "Opinion", "Opinions", "check_objective"]
+__all__ = ["Led", "Opinion", "Opinions", "check_objective", "row_chunks"]
 
-_CHUNK = 2_048  # accounts whose whole ladder is in memory
+_CHUNK = 2_048  # accounts scored together: what all their actions take stays in the caches
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -123,10 +123,18 @@ class Opinions:
         vars(other).update(_offers=offers)
         return other
 
-    def of(self, accounts: Accounts, contacts: Columns | None, as_of: datetime, mask: Mask) -> Opinion:
-        """What is made of accounts whose eligible actions are ``mask``."""
+    def context(self, accounts: Accounts, contacts: Columns | None, as_of: datetime) -> Floats | None:
+        """Accounts as the model takes them, shape (n, n_columns); None: the seed rules ask for none.
+
+        Made once for all of them, so that each distinct cell is read once and the contacts are gone through once.
+        """
+        return None if isinstance(self.strategy, SeedStrategy) else self._contexts.of(accounts, contacts, as_of)
+
+    def of(self, accounts: Accounts, context: Floats | None, rows: slice, mask: Mask) -> Opinion:
+        """What is made of some rows of accounts, of :meth:`context`, and of their eligible actions."""
         strategy = self.strategy
-        rewards, priced, believe, X = self._plain(accounts, contacts, as_of)
+        rewards, priced, believe, X = self._plain(accounts, context, rows)
+        mask = mask[rows]
         if isinstance(strategy, SeedStrategy) or X is None:
             chances = epsilon_greedy(priced, mask, strategy.epsilon)
         else:
@@ -140,26 +148,26 @@ class Opinions:
         The numbers are those by which :meth:`of` ranks.
         """
         parts = []
-        for start in range(0, len(accounts), _CHUNK):
-            some = accounts.take(np.arange(start, min(start + _CHUNK, len(accounts))))
-            _, priced, believe, _ = self._plain(some, contacts, as_of)
+        context = self.context(accounts, contacts, as_of)
+        for rows in row_chunks(len(accounts)):
+            _, priced, believe, _ = self._plain(accounts, context, rows)
             values, cost = self._values(priced, believe)
             led, kept = self.objective.leaned(values, self.actions)
             parts.append(Led(led, kept, cost))
         return Led(*(np.concatenate([getattr(one, name) for one in parts]) for name in ("values", "kept", "cost")))
 
     def _plain(
-        self, accounts: Accounts, contacts: Columns | None, as_of: datetime
+        self, accounts: Accounts, context: Floats | None, rows: slice
     ) -> tuple[Floats, Floats, Callable[[NDArray[np.int64]], Belief], Floats | None]:
         """Rewards, the same less what offers cost, beliefs, and the encoded context (None: the seed rules)."""
         strategy = self.strategy
-        if isinstance(strategy, SeedStrategy):
-            scores = self._by_stage[_stages(accounts)]
+        if isinstance(strategy, SeedStrategy) or context is None:
+            scores = self._by_stage[_stages(_some(accounts, rows))]
             return scores, scores, nothing_learnt, None
-        X = self._contexts.of(accounts, contacts, as_of)
+        X = context[rows]
         scored = strategy.reward_model_.compiled.score(X)
         rewards = strategy.served_rewards(scored)
-        later = self._offers.paid_later(strategy, accounts, X)
+        later = self._offers.paid_later(strategy, _some(accounts, rows), X) if self._offers.has_prices else None
 
         def believe(ranked: NDArray[np.int64]) -> Belief:
             belief = strategy.belief(scored, ranked, X)
@@ -192,6 +200,18 @@ class Opinions:
         else:
             chances = strategy.objective_probabilities(led, open_, X)
         return replace(plain, priced=led, probabilities=lead.shared(chances, open_, self.actions), kept=kept)
+
+
+def row_chunks(n: int) -> Iterator[slice]:
+    """Rows that are scored together."""
+    for start in range(0, n, _CHUNK):
+        yield slice(start, min(start + _CHUNK, n))
+
+
+def _some(accounts: Accounts, rows: slice) -> Accounts:
+    """Some rows in a run."""
+    is_all = rows == slice(0, len(accounts))
+    return accounts if is_all else accounts.take(np.arange(rows.start, rows.stop))
 
 
 def _stages(accounts: Accounts) -> NDArray[np.int64]:

@@ -48,25 +48,35 @@ def debtor_rounds(accounts: Tabular) -> NDArray[np.int64]:
 def of_debtors(contacts: Columns, accounts: Tabular) -> Columns:
     """Contacts of the given accounts and of their debtors' other accounts."""
     table = Columns.of(accounts)
-    mine = np.zeros(len(contacts), dtype=bool)
-    for name in ("account_id", "debtor_id"):
-        wanted = {str(value) for value in table.coded(name).values if value is not None}
-        column = contacts.coded(name)
-        mine |= column.take([value is not None and str(value) in wanted for value in column.values], bool)
+    mine = _among(contacts, table, "account_id") | _among(contacts, table, "debtor_id")
     return contacts if mine.all() else contacts.take(np.flatnonzero(mine))
 
 
-def planned_contacts(decided: Decided) -> list[dict[str, Any]]:
-    """Contacts that the dispatched actions amount to; an account that is left alone has none."""
+def _among(rows: Columns, others: Columns, name: str) -> NDArray[np.bool_]:
+    """Where an id of a table is among those of another."""
+    wanted = {str(value) for value in others.coded(name).values if value is not None}
+    column = rows.coded(name)
+    return column.take([value is not None and str(value) in wanted for value in column.values], np.bool_)
+
+
+def planned_contacts(decided: Decided, later: Columns | None = None) -> list[dict[str, Any]]:
+    """Contacts that the dispatched actions amount to; an account that is left alone has none.
+
+    With ``later`` (accounts that are decided after these), only those for debtors who have an account among them.
+    """
     accounts = decided.accounts
-    owners = zip(accounts.values("account_id"), accounts.values("debtor_id"), strict=True)
-    channels = decided.channels
-    planned = []
-    for row, ((account, debtor), action) in enumerate(zip(owners, decided.action.tolist(), strict=True)):
-        if channels[action] is not None:
-            when = decided.contact_at(row, action) or decided.as_of.astimezone(UTC)
-            planned.append(planned_contact(account, debtor, channels[action], when, decided.eligibility.purpose))
-    return planned
+    reached = np.array([channel is not None for channel in decided.channels])[decided.action]
+    if later is not None:
+        reached &= _among(accounts, later, "debtor_id")
+    rows = np.flatnonzero(reached)
+    names, debtors = accounts.values("account_id"), accounts.values("debtor_id")
+    actions = decided.action[rows]
+    instants = decided.contact_instants(rows, actions)
+    now = decided.as_of.astimezone(UTC)
+    return [
+        planned_contact(names[row], debtors[row], decided.channels[action], when or now, decided.eligibility.purpose)
+        for row, action, when in zip(rows.tolist(), actions.tolist(), instants, strict=True)
+    ]
 
 
 def after_planned(

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
-from recommender.messages import Catalogue
-from recommender.rules import Eligibility
+from recommender.messages import STAGES, Catalogue
+from recommender.rules import CHANNELS, Eligibility
 
 __all__ = ["TemplateChoice"]
+
+_FEW = 32  # contacts that are asked about one by one faster than together
 
 
 class TemplateChoice:
@@ -39,7 +41,7 @@ class TemplateChoice:
         if kinds is not None:
             levels.setdefault("message_kind", kinds)
         self._says_what = "channel" in levels and "tone" in levels
-        self._hour = contacts[:, names.index("hour")].tolist() if "hour" in names else [0] * len(contacts)
+        self._hour = contacts[:, names.index("hour")] if "hour" in names else np.zeros(len(contacts), dtype=np.int64)
         self._levels = levels
 
     def of(self, accounts: Columns, ranked: NDArray[np.int64], eligible: Eligibility) -> list[list[str | None]]:
@@ -55,27 +57,30 @@ class TemplateChoice:
         eligible : Eligibility
             Of these accounts.
         """
-        templates: list[list[str | None]] = [[None] * ranked.shape[1] for _ in range(len(ranked))]
         if not self._says_what:
-            return templates
-        contacts = [
-            (row, rank, action)
-            for row, actions in enumerate(ranked.tolist())
-            for rank, action in enumerate(actions)
-            if 0 <= action < len(self._hour)
-        ]
-        late, agreed = eligible.days_past_due(), eligible.open_channels().tolist()
-        tongues = [name if isinstance(name, str) else None for name in accounts.values("language")]
-        levels_of = {name: [levels[action] for *_, action in contacts] for name, levels in self._levels.items()}
+            return [[None] * ranked.shape[1] for _ in range(len(ranked))]
+        row, rank = np.nonzero((ranked >= 0) & (ranked < len(self._hour)))
+        action = ranked[row, rank]
+        late = eligible.days_past_due()[row, self._hour[action]]
+        tongue, agreed = accounts.coded("language"), eligible.open_channels()[row]
+        first = place = np.arange(len(row))
+        if len(row) > _FEW:  # contacts that ask for the same text are asked about once
+            asked = (action * len(STAGES) + self._catalogue.stage_of(late)) * len(tongue.values) + tongue.codes[row]
+            asked = asked * (1 << len(CHANNELS)) + agreed
+            _, first, place = np.unique(asked, return_index=True, return_inverse=True)
+        tongues = [name if isinstance(name, str) else None for name in tongue.values]
+        actions = action[first].tolist()
+        levels_of = {name: [levels[one] for one in actions] for name, levels in self._levels.items()}
         chosen = self._catalogue.template_ids(
             channel=[str(one) for one in levels_of["channel"]],
             tone=[str(one) for one in levels_of["tone"]],
             kind=levels_of.get("message_kind"),
-            days_past_due=[late.item(row, self._hour[action]) for row, _, action in contacts],
-            language=[tongues[row] for row, *_ in contacts],
-            open_channels=[agreed[row] for row, *_ in contacts],
+            days_past_due=late[first].tolist(),
+            language=[tongues[code] for code in tongue.codes[row[first]].tolist()],
+            open_channels=agreed[first].tolist(),
             purpose=self._purpose,
         )
-        for (row, rank, _), template in zip(contacts, chosen, strict=True):
-            templates[row][rank] = template
-        return templates
+        templates = np.full(ranked.shape, None, dtype=object)
+        templates[row, rank] = np.array(chosen, dtype=object)[place]
+        told: list[list[str | None]] = templates.tolist()
+        return told

@@ -45,6 +45,8 @@ from recommender.intake.ids import (
     id_spellings,
     id_text,
     id_texts,
+    padded,
+    places_of,
 )
 from recommender.intake.moments import (
     DayEvidence,
@@ -171,7 +173,9 @@ __all__ = [
     "moment_of",
     "number_of",
     "one_spelling",
+    "padded",
     "personal_columns",
+    "places_of",
     "plain_word",
     "point_key",
     "propose_profiles",

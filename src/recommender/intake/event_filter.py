@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.intake.event_records import FAILED, FAILURES
 from recommender.intake.event_rows import is_null, word_of
-from recommender.intake.ids import id_texts
+from recommender.intake.ids import id_texts, places_of
 
 __all__ = ["with_telling_events"]
 
@@ -91,9 +91,7 @@ def _found(table: pd.DataFrame, name: str, known: pa.Array) -> NDArray[np.int64]
     """Place of each row's id among known ones, -1 where it is none of them."""
     if name not in table:
         return np.full(len(table), -1, dtype=np.int64)
-    texts = pa.array(id_texts(table[name]), type=pa.large_string(), from_pandas=True)
-    at = pc.fill_null(pc.index_in(texts, value_set=known, skip_nulls=True), -1)
-    return np.asarray(at.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return places_of(id_texts(table[name]), known)
 
 
 def _words(table: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

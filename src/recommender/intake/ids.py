@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from recommender.intake.vocabulary import is_placeholder
 from recommender.intake.words import factorized
 
-__all__ = ["digits_lost", "id_key", "id_keys", "id_spellings", "id_text", "id_texts"]
+__all__ = ["digits_lost", "id_key", "id_keys", "id_spellings", "id_text", "id_texts", "padded", "places_of"]
 
 _WHOLE_AS_FRACTION = r"^([0-9]+)\.0+$"
 _WHOLE_EXPONENT = re.compile(r"([0-9])(?:\.([0-9]+))?[eE]\+?([0-9]{1,2})")
@@ -86,11 +86,27 @@ def digits_lost(column: pd.Series) -> NDArray[np.bool_]:
     return lost
 
 
+def places_of(texts: pd.Series, known: pd.Series | pa.Array) -> NDArray[np.int64]:
+    """Place of each text among distinct known ones, -1 where it is none of them or missing."""
+    mine, others = (
+        cells if isinstance(cells, pa.Array) else pa.array(cells, type=pa.large_string(), from_pandas=True)
+        for cells in (texts, known)
+    )
+    at = pc.fill_null(pc.index_in(mine, value_set=others, skip_nulls=True), -1)
+    return np.asarray(at.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def padded(texts: pd.Series | pa.Array) -> bool:
+    """Whether an id may have leading zeros: else each id is its own key."""
+    words = texts if isinstance(texts, pa.Array) else pa.array(texts, type=pa.large_string(), from_pandas=True)
+    return bool(pc.any(pc.starts_with(words, "0")).as_py())
+
+
 def id_keys(texts: pd.Series | NDArray[np.object_]) -> NDArray[np.object_]:
     """What ids are compared by: the text, without the leading zeros of a whole number; None where there is none."""
     words = pa.array(texts, type=pa.large_string(), from_pandas=True)
-    zeros = pc.match_substring_regex(words, r"^0+[0-9]+$")
-    if pc.any(zeros).as_py():
+    if padded(words):
+        zeros = pc.match_substring_regex(words, r"^0+[0-9]+$")
         bare = pc.replace_substring_regex(words, r"^0+([0-9]+)$", r"\1")
         words = pc.if_else(pc.fill_null(zeros, fill_value=False), bare, words)
     return np.asarray(words.to_numpy(zero_copy_only=False), dtype=object)

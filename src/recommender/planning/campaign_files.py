@@ -117,7 +117,7 @@ def write_campaigns(
             for why, count in lost.items():
                 left_out[f"{queue}{why}"] = left_out.get(f"{queue}{why}", 0) + count
             file_name = f"{_file_name(f'{queue}-{channel}{label}-{name}')}.{adapter.extension}"
-            if file_name in files:  # names of queues that differ in signs only
+            if file_name.casefold() in map(str.casefold, files):  # queues that differ in signs, or in capitals, only
                 file_name = f"{len(files)}-{file_name}"
             files[file_name] = rows, adapter
     if by_person.any():

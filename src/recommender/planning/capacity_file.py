@@ -14,7 +14,14 @@ from recommender.currencies import is_currency
 from recommender.errors import InvalidInput
 from recommender.intake import canonical_channel
 from recommender.local_time import is_timezone
-from recommender.planning.capacity_words import DAYS, by_weekday, mend_of, spread_over_hours
+from recommender.planning.capacity_words import (
+    DAYS,
+    asks_number,
+    by_weekday,
+    check_numbers,
+    mend_of,
+    spread_over_hours,
+)
 
 __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacity_of", "read_capacity", "with_changes"]
 
@@ -22,6 +29,15 @@ __all__ = ["DAYS", "Arms", "CapacityOrder", "Minimum", "Queue", "Week", "capacit
 class _Part(BaseModel):
     # a TOML file may say inf and nan, which no limit, price or cost is
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_numbers(cls, entries: Any) -> Any:
+        for name in entries if isinstance(entries, dict) else ():
+            known = cls.model_fields.get(name)
+            if known is not None and asks_number(known.annotation):
+                check_numbers(name, entries[name])
+        return entries
 
 
 class Worth(_Part):
@@ -138,7 +154,8 @@ class Arms(_Part):
 class Week(_Part):
     """Several contacts of a debtor within a week: what was sent in the last days counts, and what is planned.
 
-    Holds for every plan where the table is there, and with its defaults for plans of more than a day.
+    Holds for every plan where the table is there, and with its defaults for plans of more than a day. A plan of one day
+    without it knows no limits of a week, and remembers what was sent all the same.
     """
 
     contacts_per_debtor: int = Field(3, ge=1, le=21, description="Most contacts of a debtor in the week.")
@@ -155,7 +172,10 @@ class Week(_Part):
     )
 
 
-_FORGETS = Week(contacts_per_debtor=21, fatigue_days=0.01)  # a contact takes nothing from those of other days
+#: Where nothing is said, a day has no limits beside law and house, but what was sent lately takes its share of the next
+#: contact's worth, unless the model counts it itself: plans that forgot it went back to the same debtors day after day
+#: and earned less (benchmarks/thirty_days.py).
+_DAY = Week(contacts_per_debtor=21)
 
 
 class CapacityOrder(_Part):
@@ -186,7 +206,7 @@ class CapacityOrder(_Part):
 
     def week_of(self, days: int) -> Week:
         """What holds within a week for a plan of some days."""
-        return self.week or (Week() if days > 1 else _FORGETS)
+        return self.week or (Week() if days > 1 else _DAY)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from recommender.intake import plain_word
 
-__all__ = ["DAYS", "by_weekday", "mend_of", "spread_over_hours"]
+__all__ = ["DAYS", "asks_number", "by_weekday", "check_numbers", "mend_of", "spread_over_hours"]
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_WORDS = ("lunes lun mon", "martes mar tue", "miercoles mie wed", "jueves jue thu", "viernes vie fri",
               "sabado sab sat", "domingo dom sun")  # fmt: skip
 _DAY_OF = {word: day for day, words in zip(DAYS, _DAY_WORDS, strict=True) for word in (day, *words.split())}
+_THOUSANDS = re.compile(r"\s*-?[1-9]\d{0,2}(?:[.,' \u00a0\u2019]\d{3})+\s*")
 _SPAN = re.compile(r"\s*(\d{1,2})(?::00)?\s*(?:(?:-|\u2013|a)\s*(\d{1,2})(?::00)?\s*)?")
 #: Words of an operations manager for the entries of the file: what is meant is said, and not guessed.
 _MEANT = {
@@ -74,6 +75,29 @@ def spread_over_hours(table: Mapping[Any, Any]) -> dict[int, Any]:
                 raise ValueError(f"hour {hour} is given by {whose[hour]!r} and by {entry!r}: leave it to one of them")
             hours[hour], whose[hour] = value, entry
     return hours
+
+
+def asks_number(annotation: Any) -> bool:
+    """Whether an entry of this type is a number, or a table of numbers."""
+    return annotation in (float, int) or any(map(asks_number, get_args(annotation)))
+
+
+def check_numbers(name: str, told: Any) -> None:
+    """Refuse what is read as a number and was meant as another one, or as none.
+
+    Raises
+    ------
+    ValueError
+        For yes and no, and for a text that may hold a sign of thousands: 1.000 is a thousand in Bogota, one in London.
+    """
+    for value in told.values() if isinstance(told, Mapping) else [told]:
+        if isinstance(value, bool):
+            raise ValueError(f"{name}: {str(value).lower()} is no number")
+        if isinstance(value, str) and _THOUSANDS.fullmatch(value):
+            plain = re.sub(r"[^0-9-]", "", value)
+            raise ValueError(
+                f"{name}: {value!r} may be {plain} or a fraction: write it without quotes and signs of thousands"
+            )
 
 
 def mend_of(fault: Mapping[str, Any]) -> str | None:

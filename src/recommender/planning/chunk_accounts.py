@@ -9,7 +9,7 @@ import pandas as pd
 
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
-from recommender.intake import id_text, with_states
+from recommender.intake import id_text, places_of, with_states
 from recommender.planning.plan_inputs import ChunkInputs
 from recommender.rules import under_house
 from recommender.strategy import ContactStrategy, SeedStrategy
@@ -100,15 +100,19 @@ def with_debtors(contacts: pd.DataFrame, accounts: pd.DataFrame) -> pd.DataFrame
     """
     if "debtor_id" not in accounts.columns or not len(contacts):
         return contacts
-    owner = (
-        accounts.assign(_key=accounts["account_id"].astype(str)).drop_duplicates("_key").set_index("_key")["debtor_id"]
-    )
+    keys = accounts["account_id"].astype(str).reset_index(drop=True)
+    is_first = ~keys.duplicated()
+    owners = accounts["debtor_id"].reset_index(drop=True)[is_first].reset_index(drop=True)
     account = contacts["account_id"].astype(str)
-    debtor = account.map(owner)
+    at = places_of(account, keys[is_first])
+    debtor = owners.reindex(at).set_axis(contacts.index)
     if "debtor_id" not in contacts.columns:
         return contacts.assign(debtor_id=debtor)
-    named = contacts.assign(debtor_id=debtor.fillna(contacts["debtor_id"]))
-    twice = (account.isin(owner.index) & debtor.isna() & named["debtor_id"].isin(owner.dropna())).to_numpy()
+    unsaid = debtor.isna()
+    named = contacts.assign(debtor_id=debtor.fillna(contacts["debtor_id"]) if unsaid.any() else debtor)
+    twice = (at >= 0) & unsaid.to_numpy(dtype=bool)
+    if twice.any():
+        twice &= named["debtor_id"].isin(owners.dropna()).to_numpy(dtype=bool)
     if not twice.any():
         return named
     for_the_debtor = named.loc[twice].assign(account_id=[f"{name}\0" for name in account[twice]])

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.deciding import planned_contact
+from recommender.intake import places_of
 from recommender.offers import NO_OFFER
 from recommender.planning.capacity_file import CapacityOrder
 
@@ -153,18 +154,19 @@ class RecentContacts:
         if history is None or history.empty:
             return cls(last, within)
         code, names = pd.factorize(debtors)
-        own = dict(zip(accounts.astype("str"), code, strict=True))
-        by_name = {name: at for at, name in enumerate(names)}
-        owner = history["account_id"].astype("str").map(own)
-        if "debtor_id" in history:
-            owner = owner.fillna(("debtor " + history["debtor_id"].astype("str")).map(by_name))
+        last_row = ~accounts.astype("str").duplicated(keep="last").to_numpy()
+        at = places_of(history["account_id"].astype("str"), accounts.astype("str")[last_row])
+        owner = np.append(code[last_row], -1)[at]
+        lost = np.flatnonzero(owner < 0)
+        if "debtor_id" in history and len(lost):
+            owner[lost] = places_of("debtor " + history["debtor_id"].iloc[lost].astype("str"), pd.Series(names))
         sent = pd.to_datetime(history["sent_at"], utc=True, format="ISO8601")
         ago = np.floor((pd.Timestamp(as_of) - sent) / pd.Timedelta(days=1)).to_numpy() + 1
-        mine = (owner.notna() & (ago >= 1)).to_numpy()
+        mine = (owner >= 0) & (ago >= 1)
         for name, word in (("initiated_by", "debtor"), ("status", "planned")):
             if name in history:
                 mine = mine & history[name].ne(word).to_numpy()
-        whose, ago = owner[mine].to_numpy(dtype=np.int64), ago[mine]
+        whose, ago = owner[mine], ago[mine]
         nearest, count = np.full(len(names), np.inf), np.zeros((len(names), _WEEK + 1), dtype=np.int64)
         np.minimum.at(nearest, whose, ago)
         recent = ago <= _WEEK

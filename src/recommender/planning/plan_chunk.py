@@ -17,6 +17,7 @@ import pyarrow as pa
 from recommender.actions import ActionSpace
 from recommender.columns import Columns
 from recommender.deciding import (
+    Accounts,
     Decider,
     Objective,
     Segments,
@@ -222,10 +223,12 @@ def plan_chunk(
     parts: list[pd.DataFrame] = []
     removed: Counter[str] = Counter()
     notes: dict[str, None] = {}
-    for number in range(int(turn.max()) + 1):
+    history = None if known is None else Columns.of(known)
+    last = int(turn.max())
+    for number in range(last + 1):
         positions = np.flatnonzero(turn == number)
-        part = frame.iloc[positions].reset_index(drop=True)
-        mine = known if known is None or len(positions) == len(frame) else of_debtors(Columns.of(known), part)
+        part = Accounts.of(frame if last == 0 else frame.iloc[positions].reset_index(drop=True))
+        mine = history if history is None or last == 0 else of_debtors(history, part)
         try:
             decided = decider.decide(
                 part,
@@ -239,7 +242,7 @@ def plan_chunk(
                 allowed=partial(after_planned, model.actions_, planned=_of_each(part, planned)) if planned else None,
             )
         except InvalidInput as error:
-            if error.column not in part.columns or not error.rows:
+            if error.column not in part or not error.rows:
                 raise
             rows = inputs.row[positions][list(error.rows)]
             raise InvalidInput(
@@ -249,13 +252,16 @@ def plan_chunk(
                 mend=error.mend,
             ) from error
         lines = plan_rows(decided, model, record=order.record, segments=order.segmentation, desk=desk)
-        if number < int(turn.max()):  # what is planned counts for the debtor's other accounts
-            ahead = planned_contacts(decided)
+        if number < last:  # what is planned counts for the debtor's other accounts; nobody asks for the rest any more
+            later = Accounts.of(frame.iloc[np.flatnonzero(turn > number)])
+            ahead = planned_contacts(decided, later)
             for contact in ahead:
                 planned.setdefault(contact["debtor_id"], []).append(contact)
-            known = pd.concat([known, pd.DataFrame(ahead)], ignore_index=True) if known is not None and ahead else known
-            if known is not None:  # the others' contacts are asked for no more
-                known = of_debtors(Columns.of(known), frame.iloc[np.flatnonzero(turn > number)]).to_frame()
+            if history is not None:
+                history = of_debtors(history, later)
+                if ahead:
+                    together = [history.to_frame(), pd.DataFrame(ahead)]
+                    history = Columns.of(pd.concat(together, ignore_index=True))
             if desk is not None:
                 decided.remember_offers(desk)
         parts.append(lines.assign(row=inputs.row[positions][lines["row"].to_numpy()]))
@@ -276,9 +282,9 @@ def plan_chunk(
     return PlannedChunk(_arrow(ranked, schema), summary)
 
 
-def _of_each(accounts: pd.DataFrame, planned: Mapping[Any, list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
+def _of_each(accounts: Columns, planned: Mapping[Any, list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
     """Contacts planned for the debtor of each account; rounds exist only where accounts name their debtors."""
-    return [planned.get(debtor, []) for debtor in Columns.of(accounts).values("debtor_id")]
+    return [planned.get(debtor, []) for debtor in accounts.values("debtor_id")]
 
 
 def plan_schema(ranked: pd.DataFrame, actions: ActionSpace) -> pa.Schema:

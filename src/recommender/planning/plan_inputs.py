@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from recommender.intake import Stated, id_keys
+from recommender.intake import Stated, id_keys, padded
 from recommender.planning.chunk_offers import ChunkOffers
 from recommender.planning.chunk_spill import ChunkSpill, read_spilled, sync_folder
 from recommender.planning.plan_intake import open_tables
@@ -269,6 +269,8 @@ class PlanInputs:
 
 def _as_spelt(ids: pd.Series, known: pd.Series) -> pd.Series:
     """Ids in the spelling of the table that owns them: ``7`` where it writes ``007``."""
+    if not (padded(ids) or padded(known)):
+        return ids.astype("str")
     mine, theirs = id_keys(ids), id_keys(known)
     spelt = pd.Series(known.to_numpy(dtype=object), index=theirs)
     spelt = spelt[spelt.index.notna() & ~spelt.index.duplicated()]

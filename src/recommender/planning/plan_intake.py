@@ -224,12 +224,13 @@ def _arrow(cells: pd.Series) -> pa.ChunkedArray:
     if isinstance(cells.dtype, pd.StringDtype):
         texts = pa.array(cells, type=pa.string(), from_pandas=True)
         return texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
-    values = [None if value is None or value is pd.NA or value != value else value for value in cells]
-    if all(value is None or isinstance(value, bool | np.bool_) for value in values) and any(
-        v is not None for v in values
-    ):
-        return pa.chunked_array([pa.array([None if v is None else bool(v) for v in values], type=pa.bool_())])
-    return pa.chunked_array([pa.array([None if v is None else str(v) for v in values], type=pa.string())])
+    codes, distinct = pd.factorize(cells)  # few words, many rows
+    at = pa.array(codes, mask=codes < 0)
+    if len(distinct) and all(isinstance(value, bool | np.bool_) for value in distinct):
+        words = pa.array([bool(value) for value in distinct], type=pa.bool_())
+    else:
+        words = pa.array([str(value) for value in distinct], type=pa.string())
+    return pa.chunked_array([words.take(at)])
 
 
 def _typed(table: pa.Table, name: str) -> pa.Table:

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from recommender.columns import Columns
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
+from recommender.frames import texts_at
 from recommender.history import EligibleSets, protected_names
 from recommender.intake import account_zones
 from recommender.offers import OfferDesk
@@ -62,34 +65,32 @@ def plan_rows(
     row = ranked["row"].to_numpy()
     first = (ranked["rank"] == 1).to_numpy(dtype=bool)
     accounts = decided.accounts
-    debtors = np.array([None if v is None else str(v) for v in accounts.values("debtor_id")], dtype=object)
-    where = pd.DataFrame({name: accounts.values(name) for name in ("timezone", "country")}, dtype=object)
-    zones = account_zones(where).where(lambda zone: zone.notna(), None).to_numpy(dtype=object)
+    once = np.where(first, row, -1)  # what is told of an account stands on its first row only
+    debtor = accounts.coded("debtor_id")
+    debtors = [None if value is None else str(value) for value in debtor.values]
+    zone, zones = _zones(accounts)
     texts, code = EligibleSets.of_array(decided.eligibility.mask).texts()
-    sets = np.array(texts, dtype=object)[code]
     human_reason, human_since = decided.eligibility.human_reasons()
-    why_human = np.array(human_reason, dtype=object)
-    segment = np.array(segments.of(accounts), dtype=object)
     reason, next_at = _left_alone(decided)
     columns = {
-        "debtor": debtors[row],
-        "contact_local": _local_texts(ranked["contact_at"], zones[row]),
+        "debtor": texts_at(debtors, debtor.codes[row]),
+        "contact_local": _local_texts(ranked["contact_at"], zone[row], zones),
         "decided_at": pd.Timestamp(decided.as_of).tz_convert("UTC").as_unit("us"),
         "policy_version": decided.policy_version,
-        "eligible": np.where(first, sets[row], None),
-        "reason": np.where(first, reason[row], None),
+        "eligible": texts_at(texts, np.where(first, code[row], -1)),
+        "reason": texts_at(reason, once),
         "needs_human": decided.eligibility.needs_human[row],
-        "human_reason": why_human[row],
-        "human_since": pd.Series(human_since[row].astype("datetime64[us]")).dt.tz_localize("UTC"),
-        "segment": segment[row],
-        "next_allowed_at": pd.Series(np.where(first, next_at[row], np.datetime64("NaT", "us"))).dt.tz_localize("UTC"),
+        "human_reason": texts_at(human_reason, row),
+        "human_since": _utc(human_since[row]),
+        "segment": texts_at(segments.of(accounts), row),
+        "next_allowed_at": _utc(np.where(first, next_at[row], np.datetime64("NaT", "us"))),
     }
     terms: list[str | None] | None = None
     if desk is not None and "offer" in decided.actions.factors:
         at, rank = np.nonzero(decided.actions_ranked >= 0)
         terms = offer_terms(decided, desk, at.tolist(), decided.actions_ranked[at, rank].tolist())
         columns |= offer_columns(terms)
-    ranked = pd.concat([ranked, pd.DataFrame(columns, index=ranked.index)], axis=1)
+    ranked = ranked.assign(**columns)
     return ranked.assign(**{RECORD: _records(decided, model, ranked, first, terms)}) if record else ranked
 
 
@@ -108,32 +109,58 @@ def people_of(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[name for name in kept if name in rows.columns]]
 
 
-def _left_alone(decided: Decided) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _utc(instants: NDArray[np.datetime64]) -> pd.api.extensions.ExtensionArray:
+    """Instants as a column of a frame."""
+    return pd.array(instants.astype("datetime64[us]")).tz_localize("UTC")
+
+
+def _left_alone(decided: Decided) -> tuple[list[str | None], NDArray[np.datetime64]]:
     n = len(decided.decision_ids)
-    reason = np.full(n, None, dtype=object)
+    reason: list[str | None] = [None] * n
     next_at = np.full(n, np.datetime64("NaT", "us"))
     idle = decided.actions.no_contact_index
     if idle is None:
         return reason, next_at
     alone = np.flatnonzero(decided.action == idle)
     closed = decided.eligibility.mask[alone].sum(axis=1) == 1
-    reason[alone[~closed]] = _OPEN
+    for row in alone[~closed].tolist():
+        reason[row] = _OPEN
     why, when = decided.eligibility.left_alone(alone[closed])
-    reason[alone[closed]] = why
+    for row, rules in zip(alone[closed].tolist(), why, strict=True):
+        reason[row] = rules
     next_at[alone[closed]] = when
     return reason, next_at
 
 
-def _local_texts(instants: pd.Series, zones: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Instants on the clock of each row's zone, ISO 8601 with offset; None where one of the two is unknown."""
-    texts = np.full(len(instants), None, dtype=object)
-    known = instants.notna().to_numpy(dtype=bool)
-    for zone in {zone for zone in zones if zone is not None}:
-        at = np.flatnonzero(known & (zones == zone))
-        distinct, code = np.unique(instants.iloc[at].dt.as_unit("us").astype("int64").to_numpy(), return_inverse=True)
-        local = pd.to_datetime(distinct, unit="us", utc=True).tz_convert(zone)
-        texts[at] = np.array([one.isoformat() for one in local], dtype=object)[code]
-    return texts
+def _zones(accounts: Columns) -> tuple[NDArray[np.int64], list[str | None]]:
+    """Zone of each account: its place among the distinct ones, and those; None is a zone that nobody knows."""
+    own = [accounts.coded(name) for name in ("timezone", "country")]
+    _, first, code = np.unique(own[0].codes * len(own[1].values) + own[1].codes, return_index=True, return_inverse=True)
+    where = {
+        name: [column.values[one] for one in column.codes[first]]
+        for name, column in zip(("timezone", "country"), own, strict=True)
+    }
+    zones = account_zones(pd.DataFrame(where, dtype=object))
+    return code, [zone if isinstance(zone, str) else None for zone in zones.tolist()]
+
+
+def _local_texts(
+    instants: pd.Series, zone: NDArray[np.int64], zones: Sequence[str | None]
+) -> pd.api.extensions.ExtensionArray:
+    """Instants on the clock of each row's zone, ISO 8601 with offset; missing where one of the two is unknown."""
+    texts: list[str] = []
+    codes = np.full(len(instants), -1, dtype=np.int64)
+    us = instants.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    known = ~np.isnat(us)
+    for number, name in enumerate(zones):
+        at = np.flatnonzero(known & (zone == number))
+        if name is None or not len(at):
+            continue
+        distinct, code = np.unique(us[at].astype(np.int64), return_inverse=True)
+        local = pd.to_datetime(distinct, unit="us", utc=True).tz_convert(name)
+        codes[at] = code + len(texts)
+        texts += [one.isoformat() for one in local]
+    return texts_at(texts, codes)
 
 
 def _records(

@@ -32,7 +32,7 @@ from recommender.strategy import ContactStrategy, SeedStrategy
 __all__ = ["PlanFiles", "PlanSummary", "Planner", "make_plan", "plan_here"]
 
 #: Accounts a chunk. Larger ones spread fixed costs thinner and take more memory; results are the same.
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 40_000
 
 Model = ContactStrategy | SeedStrategy
 Planner = Callable[[PlanInputs, list[int], Model, PlanOrder], Iterable[tuple[int, PlannedChunk]]]
