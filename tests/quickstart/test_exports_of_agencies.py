@@ -134,8 +134,9 @@ def test_an_outcome_is_no_context_whatever_it_is_called(rng):
 def test_words_of_an_earlier_contact_or_of_the_account_are_no_reward(rng, name):
     said = rng.choice(["paid", "promise", "busy", "no answer"], N)
     frame = pd.DataFrame({"account_id": rng.integers(1, 99, N).astype(str), "channel": rng.choice(["call", "sms"], N)})
-    with pytest.raises(InvalidInput, match=r"--reward COLUMN"):
-        guess_roles(type_cells(frame.assign(**{name: said})))
+    for success in ((), ("paid",)):
+        with pytest.raises(InvalidInput, match=r"--reward COLUMN"):
+            guess_roles(type_cells(frame.assign(**{name: said})), success=success)
     roles = guess_roles(type_cells(frame.assign(**{name: said, "status": said[::-1]})))
     assert roles.reward == "status" and name in roles.context
 
