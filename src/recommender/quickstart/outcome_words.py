@@ -21,8 +21,8 @@ _MOSTLY = 0.9
 def column_holding(frame: pd.DataFrame, free: Sequence[str], success: Sequence[str]) -> str | None:
     """The one column of words among which are all that were stated as a success.
 
-    A number or a bare yes tells no column: a tier is 1, too, and who has an e-mail address is a yes. None that is called
-    after an earlier contact or the account is found either.
+    A number or a bare yes tells no column: a tier is 1, too, and who has an e-mail address is a yes. None is
+    found either that is called after an earlier contact or the account.
     """
     wanted = {plain_word(word) for word in success}
     if not wanted or any(map(only_affirms, wanted)):
