@@ -249,6 +249,10 @@ _HALF = re.compile(
 
 def is_text(body: bytes) -> bool:
     """Whether a JSON body can be written as text again: UTF-8, and no half of a surrogate pair behind an escape."""
+    if (
+        b"\0" in body[:4]
+    ):  # UTF-16 and -32 of plain letters are UTF-8, too; by this json.loads tells them, and reads them
+        return False
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:

@@ -95,6 +95,15 @@ def test_text_that_only_looks_like_one_passes(client: TestClient) -> None:
         assert answer.status_code == 200, answer.text
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-16", "utf-32"])
+def test_a_body_in_another_encoding_is_no_way_around(client: TestClient, encoding: str) -> None:
+    """Plain letters of UTF-16 are UTF-8, too, and JSON readers guess: what looks at bytes would see another text."""
+    for path, body in told(client).items():
+        for text in (json.dumps(body), json.dumps(body | {"id": "\x07"}, ensure_ascii=False)):
+            answer = client.post(path, content=f" {text}".encode(encoding), headers=JSON)
+            assert answer.status_code == 400 and "not UTF-8" in answer.json()["detail"], (path, answer.text)
+
+
 TEXTS = st.text(st.characters(codec="utf-8", max_codepoint=0x2FF), max_size=6)
 
 

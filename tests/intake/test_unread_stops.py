@@ -191,6 +191,15 @@ def test_what_another_column_tells_already_is_no_news():
     assert doubted("contacts", told.assign(outcome="NO CONTESTA")) == ["Monto promesa"]
 
 
+@pytest.mark.parametrize("number", ["tel", "telf", "telefono", "celular", "phone"])
+@pytest.mark.parametrize("name", ["contactable_{}", "autoriza_{}", "{}_consent"])
+def test_a_number_that_is_refused_is_refused_for_messages_too(name, number):
+    """A telephone is called, texted and written to: only where consent has none of these it says nothing new."""
+    frame = pd.DataFrame({"account_id": ["1"], "consented_channels": ["sms"], name.format(number): ["NO"]})
+    assert doubted("accounts", frame) == [name.format(number)]
+    assert doubted("accounts", frame.assign(consented_channels="email")) == []
+
+
 def test_a_long_column_of_notes_is_sieved():
     """Thousands of different notes, and one of them says it."""
     notes = [f"nota {number}" for number in range(3_000)] + ["el titular falleció en agosto"]

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from recommender.errors import InvalidInput
-from recommender.store.decision_log import OutcomeRecord, migration
+from recommender.store.decision_log import OutcomeRecord, migration, migration_turns
 from recommender.store.decision_log.database import DatabaseUnavailable, open_engine, write
 from recommender.store.decision_log.decisions import DecisionLog, SchemaMismatch
 from recommender.store.decision_log.schema import SCHEMA_REVISION, metadata
@@ -197,6 +197,27 @@ def test_a_migration_that_was_killed_holds_nobody(tmp_path: Path) -> None:
     assert done.returncode == 9 and [one.name for one in tmp_path.glob("*migration*")] == ["decisions.db-migration"]
     DecisionLog.create(f"sqlite:///{path}").close()
     assert list(tmp_path.glob("*migration*")) == []
+
+
+def test_a_log_has_one_lock_whatever_it_is_called_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link, a relative path and a file URI lead to the same file, and so to the same turn."""
+    monkeypatch.setattr(migration_turns, "_LONGEST_SECONDS", 0.0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.db").symlink_to(tmp_path / "d.db")
+    with migration_turns.migration_file(open_engine(f"sqlite:///{tmp_path}/d.db")):
+        for name in ("d.db", "link.db", f"file:{tmp_path}/d.db?uri=true"):
+            with (
+                pytest.raises(DatabaseUnavailable, match="Another process"),
+                migration_turns.migration_file(sa.create_engine(f"sqlite:///{name}")),
+            ):
+                pass
+    assert not list(tmp_path.glob("*-migration"))
+
+
+def test_a_log_that_cannot_be_locked_says_so(tmp_path: Path) -> None:
+    (tmp_path / "d.db-migration").mkdir()
+    with pytest.raises(DatabaseUnavailable, match=r"d\.db-migration cannot be made and locked .*Free the name"):
+        DecisionLog.create(f"sqlite:///{tmp_path}/d.db")
 
 
 def test_a_log_that_is_not_there_is_refused_and_not_made(tmp_path: Path) -> None:

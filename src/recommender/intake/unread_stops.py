@@ -257,9 +257,8 @@ def _cells_of(piece: pa.Table | pd.DataFrame, name: str) -> pd.Series:
     return piece.column(name).to_pandas() if isinstance(piece, pa.Table) else piece[name].reset_index(drop=True)
 
 
-_NUMBERS_OF_PEOPLE = frozenset(
-    ("phone", "phones", "telefono", "telefone", "celular", "movil", "mobile", "numero", "number", "linea", "msisdn")
-)
+_NUMBERS_OF_PEOPLE = frozenset(("phone", "phones", "telefono", "telefone", "tel", "telf", "celular", "movil", "mobile",
+                                "numero", "number", "linea", "msisdn"))  # fmt: skip
 
 
 def _closed_already(piece: pa.Table | pd.DataFrame, name: str) -> NDArray[np.bool_]:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from recommender.intake import column_is_personal, moment_of
 from recommender.quickstart import column_names as names
 
-__all__ = ["account_of", "whole_numbers"]
+__all__ = ["account_of", "whole_numbers", "with_account"]
 
 _SLOTS = 24
 _DIGITS_OF_AN_ID = 6
+_NO_GAPS = 0.8  # of the numbers between the least and the greatest are there
+_TRIED = 200
 
 
 def account_of(frame: pd.DataFrame, free: Sequence[str]) -> str | None:
@@ -30,6 +33,36 @@ def account_of(frame: pd.DataFrame, free: Sequence[str]) -> str | None:
     return None
 
 
+def with_account(facts: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the account of each, where no column is called like one that tells them apart.
+
+    The one column of ids that does is taken; without one each row is an account of its own. What is there stays: a
+    column of accounts with gaps, and facts of each row that differ by chance, as balances, moments and addresses do.
+    """
+    if account_of(facts, list(facts.columns)) is not None:
+        return facts
+    name = next(name for name in (*names.ACCOUNT, "row_account") if name not in facts.columns)
+    whole = [one for one in facts.columns if _is_key(str(one), facts[one])]
+    if len(whole) == 1:
+        return facts.rename(columns={whole[0]: name})
+    return facts.assign(**{name: [f"row {row}" for row in range(1, len(facts) + 1)]})
+
+
+def _is_key(name: str, column: pd.Series) -> bool:
+    """Whether cells are ids that tell all rows apart: words or numbers in a row, and nothing of people or time."""
+    if not column.notna().all() or not column.is_unique or pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return False
+    words = [str(cell).strip() for cell in column]
+    if names.is_personal(name) or column_is_personal(name, words):
+        return False
+    if all(moment_of(word, "dmy") is not None for word in words[:_TRIED]):
+        return False
+    numbers = pd.to_numeric(pd.Series(words, dtype=object), errors="coerce")
+    if numbers.isna().any():
+        return bool(numbers.isna().all())
+    return bool((numbers == numbers.round()).all() and len(words) >= _NO_GAPS * (numbers.max() - numbers.min() + 1))
+
+
 def whole_numbers(column: pd.Series) -> pd.Series | None:
     """Cells as whole numbers, or None where one has a fraction or is empty."""
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.isna().any():
@@ -45,7 +78,7 @@ def _counts_through(column: pd.Series) -> bool:
     values = whole_numbers(column)
     if values is None:
         return False
-    if column.nunique() >= 0.8 * (values.max() - values.min() + 1):
+    if column.nunique() >= _NO_GAPS * (values.max() - values.min() + 1):
         return True
     return bool(
         values.min() >= 10 ** (_DIGITS_OF_AN_ID - 1) and len(f"{values.min():.0f}") == len(f"{values.max():.0f}")

@@ -9,7 +9,7 @@ from recommender.intake import column_word, kind_of_name
 
 __all__ = [
     "ACCOUNT", "ACTION", "ANSWERS", "CHANNEL", "CLUSTER", "COUNTED", "DONE", "HOUR", "LAST_WORD", "MARKED_ACCOUNT", "MARKED_ACTION",
-    "NOT_A_PROPENSITY", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME",
+    "NOT_A_PROPENSITY", "NOT_OF_THIS_CONTACT", "NOT_THE_MOMENT", "NO_ANSWERS", "OF_CONTACTS", "PROPENSITY", "RECEIVED", "REWARD", "SUCCESSES", "SUM", "TIME",
     "TONE", "UNWANTED", "WORDING", "forms", "is_marked", "is_personal", "plain_name",
 ]  # fmt: skip
 
@@ -154,6 +154,14 @@ ANSWERS = frozenset(
 )
 NO_ANSWERS = frozenset(
     _words("last ultimo ultima previous prior anterior due vence vencimiento next proximo proxima expected promised")
+)
+#: Words of a column of outcomes that are none of this contact: of an earlier one, or of the account.
+NOT_OF_THIS_CONTACT = NO_ANSWERS | frozenset(
+    _words(
+        "prev past before previo previa pasado pasada antes penultimo penultima first primer primero primera initial "
+        "inicial history historic historical historial historico historica hist lag best mejor melhor worst peor loan "
+        "credit credito prestamo account cuenta conta debt deuda divida invoice factura bureau"
+    )
 )
 #: Words of a moment whose hour somebody chose.
 OF_CONTACTS = frozenset(

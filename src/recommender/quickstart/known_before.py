@@ -11,6 +11,7 @@ import pandas as pd
 from recommender.history import leakage_suspects, protected_names
 from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import whole_numbers
+from recommender.quickstart.outcome_words import tells_outcomes
 from recommender.quickstart.reward_words import is_money_received
 from recommender.quickstart.typed_cells import TypedFrame
 
@@ -49,6 +50,14 @@ def _long_numbers(column: pd.Series) -> bool:
     return bool(len(values) and (values == values.round()).all() and values.median() >= 1e6)
 
 
+def _is_outcome(typed: TypedFrame, name: str) -> bool:
+    """Whether a column says what came of this contact: by its name, or by its words whatever it is called."""
+    plain = names.plain_name(name)
+    if name in typed.answers or name in typed.codes or (plain in names.REWARD and plain != "poutcome"):
+        return True
+    return is_money_received(name) or tells_outcomes(name, typed.frame[name])
+
+
 def known_before(
     typed: TypedFrame,
     free: Sequence[str],
@@ -81,7 +90,7 @@ def known_before(
             left_out[name] = "is personal data"
         elif name in protected:
             left_out[name] = "is named like a protected attribute"
-        elif name in typed.answers or (plain in names.REWARD and plain != "poutcome") or is_money_received(name):
+        elif _is_outcome(typed, name):
             left_out[name] = "is another outcome"
         elif at in typed.instants and name in typed.instants and _lies_after(column, frame[at]):
             left_out[name] = "lies after the contact"

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommender.intake import canonical_channel, plain_word, propose_profiles, source_profiles
 from recommender.quickstart import column_names as names
-from recommender.quickstart.account_column import account_of
+from recommender.quickstart.account_column import with_account
 from recommender.quickstart.column_names import plain_name
 from recommender.tables import UNREADABLE_ROW
 
@@ -25,8 +25,8 @@ _LIKE_CHOICES = frozenset((*names.ACTION, *names.CHANNEL))
 _LIKE_REWARDS = frozenset(names.REWARD)
 
 
-def as_contacts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """One row a contact and one value a cell, as far as the file shows how; and what was done, in words.
+def as_contacts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[str, pd.Series]]:
+    """One row a contact and one value a cell, as far as the file shows how; what was done, in words; codes by column.
 
     Parameters
     ----------
@@ -34,10 +34,11 @@ def as_contacts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         Cells as they were read.
     """
     told: list[str] = []
-    for turn in (_without_unreadable, _without_objects, _one_attempt_a_row, _codes_of_a_source):
+    for turn in (_without_unreadable, _without_objects, _one_attempt_a_row):
         frame, said = turn(frame)
         told += said
-    return frame, told
+    frame, said, codes = _codes_of_a_source(frame)
+    return frame, told + said, codes
 
 
 def _without_unreadable(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -115,7 +116,7 @@ def _one_attempt_a_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
             continue
         order = sorted(wanted)
         beside = [name for name in frame.columns if all(name not in stems[stem].values() for stem in together)]
-        facts = _with_account(frame[beside])
+        facts = with_account(frame[beside])
         parts = []
         for number in order:
             part = facts.copy()
@@ -133,35 +134,38 @@ def _one_attempt_a_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return frame, []
 
 
-def _with_account(facts: pd.DataFrame) -> pd.DataFrame:
-    """Where no column is called like an account: the one that tells the rows apart is, or else the row itself."""
-    if account_of(facts, list(facts.columns)) is not None:
-        return facts
-    whole = [name for name in facts.columns if facts[name].notna().all() and facts[name].is_unique]
-    if len(whole) == 1 and not pd.api.types.is_float_dtype(facts[whole[0]].dtype):
-        return facts.rename(columns={whole[0]: "account_id"})
-    return facts.assign(account_id=[f"row {row}" for row in range(1, len(facts) + 1)])
-
-
-def _codes_of_a_source(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _codes_of_a_source(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[str, pd.Series]]:
     """Put in words the codes of a source whose columns are recognised: ``AM`` of a dialler is ``not_connected``.
 
-    Rows whose code leaves no trace (a call that was never placed) are left out; codes that nobody knows stay.
+    Rows whose code leaves no trace (a call that was never placed) are left out; codes that nobody knows stay. The codes
+    themselves are given too, by column: a success may be stated as one of them.
     """
-    forms = {form: name for name in frame.columns for form in reversed(names.forms(str(name)))}
-    for source, _ in propose_profiles(forms):
+    columns = _columns_by_form(frame)
+    for source, _ in propose_profiles(columns):
         profile = source_profiles()[source]
         rule = profile.tables.get("outcomes", {}).get("outcome")
-        if not isinstance(rule, dict) or "words" not in rule or (column := forms.get(rule["column"])) is None:
+        if not isinstance(rule, dict) or "words" not in rule or (column := columns.get(rule["column"])) is None:
             continue
         words = profile.words[rule["words"]]
         said = frame[column].map(lambda cell, words=words: words.get(plain_word(str(cell))))
         if said.notna().mean() < _MOSTLY:
             continue
-        rest = frame.assign(**{column: said.fillna(frame[column])}).loc[said.ne("-")].reset_index(drop=True)
+        rest = frame.loc[said.ne("-")].reset_index(drop=True)
+        codes = rest[column]
+        rest[column] = said.fillna(frame[column]).loc[said.ne("-")].reset_index(drop=True)
         gone = f", {len(frame) - len(rest):,} rows that were no contact left out" if len(rest) < len(frame) else ""
-        return rest, [f"{column}: codes of {profile.title.partition(':')[0]} in words{gone}"]
-    return frame, []
+        told = f"{column}: codes of {profile.title.partition(':')[0]} in words{gone}"
+        return rest, [told], {str(column): codes}
+    return frame, [], {}
+
+
+def _columns_by_form(frame: pd.DataFrame) -> dict[str, Any]:
+    """Columns by what they may be read as; one that is called so itself goes before ``status_name``."""
+    read = [(place, form, name) for name in frame.columns for place, form in enumerate(names.forms(str(name)))]
+    by_form: dict[str, Any] = {}
+    for _, form, name in sorted(read, key=lambda one: one[0]):
+        by_form.setdefault(form, name)
+    return by_form
 
 
 def _about(stem: str, wanted: frozenset[str]) -> bool:

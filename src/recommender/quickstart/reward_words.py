@@ -8,9 +8,19 @@ from collections.abc import Mapping, Sequence
 from recommender.intake import plain_word
 from recommender.quickstart import column_names as names
 
-__all__ = ["affirmed", "is_money_received", "meanings_of"]
+__all__ = ["affirmed", "is_money_received", "meanings_of", "only_affirms"]
 
 _NEGATION = re.compile(r"(?:no|not|non|un|sin|nao|did_not|didn_t|nunca|never)_?")
+
+
+_BARE = frozenset(
+    ("yes", "y", "si", "s", "sim", "true", "t", "verdadero", "verdadeiro", "ok", "x", "positive", "positivo")
+)
+
+
+def only_affirms(word: str) -> bool:
+    """Whether a plain word is a number or a bare yes, which a flag of anything holds."""
+    return word in _BARE or word.replace("_", "").isdecimal()
 
 
 def meanings_of(words: Sequence[str]) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import account_of
 from recommender.quickstart.known_before import known_before
 from recommender.quickstart.no_contacts import refuse_events, refuse_totals
+from recommender.quickstart.outcome_words import RESPONSES, column_holding, tells_outcomes
 from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
 from recommender.quickstart.typed_cells import TypedFrame
 
@@ -26,8 +27,6 @@ _MOST_LEVELS = 100
 _MOST_ACTIONS = 2_000
 _SLOTS = 24
 _CHOSEN = frozenset((*names.ACTION, *names.MARKED_ACTION, *names.CHANNEL, *names.HOUR, *names.TONE))
-_RESPONSES = frozenset(("replied", "answered", "right_party_contact", "promise_to_pay", "promise_kept", "paid",
-                        "paid_in_full", "read"))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,7 @@ def guess_roles(
     InvalidInput
         When a stated column is not there, or reward or action cannot be recognised.
     """
+    typed.speak(success)
     frame = typed.frame
     for stated in (reward, account, time, propensity, *action, *leave_out):
         if stated is not None and stated not in frame.columns:
@@ -100,7 +100,7 @@ def guess_roles(
     if reward is None:
         refuse_events(frame)
         candidates = [name for name in free if name not in action]
-        reward = _holding(frame, candidates, success) or _reward(typed, candidates, ask, tell_action=not action)
+        reward = column_holding(frame, candidates, success) or _reward(typed, candidates, ask, tell_action=not action)
         refuse_totals(frame, reward)
     sentences = [f"reward: {reward}"]
     at = time or _time(typed, [name for name in free if name not in (reward, *action)])
@@ -178,7 +178,7 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         kinds = np.unique(values[~np.isnan(values)])
         if roles.success:
-            wanted = [float(one) for one in roles.success]
+            wanted = [_number_among(kinds, one, roles.reward) for one in roles.success]
             return np.where(np.isnan(values), np.nan, np.isin(values, wanted)).astype(np.float64), list(roles.success)
         if np.array_equal(kinds, [1.0, 2.0]):
             raise InvalidInput.in_column(
@@ -201,9 +201,9 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
         known = column.map(ladder).notna().sum() / max(int(column.notna().sum()), 1)
         meanings = meanings_of(distinct)
         if len(meanings) == 2:
-            chosen = affirmed(meanings, {plain_word(word) for word, to in ladder.items() if to in _RESPONSES})
+            chosen = affirmed(meanings, {plain_word(word) for word, to in ladder.items() if to in RESPONSES})
         elif known >= 0.9:
-            chosen = [word for word, to in ladder.items() if to in _RESPONSES]
+            chosen = [word for word, to in ladder.items() if to in RESPONSES]
     if not chosen or len(chosen) == len(distinct):
         raise InvalidInput.in_column(
             roles.reward,
@@ -212,6 +212,18 @@ def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dty
         )
     values = np.where(column.isna(), np.nan, column.isin(chosen)).astype(np.float64)
     return values, chosen
+
+
+def _number_among(kinds: np.ndarray[Any, np.dtype[np.float64]], word: str, column: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InvalidInput.in_column(
+            column,
+            f"holds numbers, and a success was stated as {word!r}; its numbers are "
+            f"{shorten([f'{one:g}' for one in kinds], 8)}",
+            mend="State numbers, --success 1, or the column that holds the word: --reward COLUMN.",
+        ) from None
 
 
 def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action: bool) -> str:
@@ -230,7 +242,7 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         return money[0]
     if len(answers := [name for name in typed.answers if name in usable]) == 1:
         return answers[0]
-    if len(told := [name for name in usable if _tells_outcomes(frame[name])]) == 1:
+    if len(told := [name for name in usable if tells_outcomes(name, frame[name])]) == 1:
         return told[0]
     refuse_totals(frame, None)
     binary = [name for name in binary if names.plain_name(name) not in _CHOSEN and not _channels(frame[name])]
@@ -245,22 +257,6 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         "what came of each contact to the file, as 1 and 0 or as an amount."
         + (_action_too(typed, free) if tell_action else ""),
     )
-
-
-def _holding(frame: pd.DataFrame, free: list[str], success: Sequence[str]) -> str | None:
-    """The one column of words among which are all that were stated as a success."""
-    wanted = {plain_word(word) for word in success}
-    texts = [name for name in free if frame[name].dtype == object] if wanted else []
-    holding = [name for name in texts if wanted <= {plain_word(str(word)) for word in pd.unique(frame[name].dropna())}]
-    return holding[0] if len(holding) == 1 else None
-
-
-def _tells_outcomes(column: pd.Series) -> bool:
-    """Whether nearly all cells are words of the ladder of outcomes, a response among them, whatever it is called."""
-    if column.dtype != object or not 2 <= column.nunique() <= _MOST_LEVELS:
-        return False
-    said = column.dropna().map({word: canonical_word("outcome", str(word)) for word in pd.unique(column.dropna())})
-    return bool(said.notna().mean() >= 0.9 and said.isin(_RESPONSES).any() and said.nunique() >= 2)
 
 
 def _action_too(typed: TypedFrame, free: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Literal
@@ -52,6 +53,8 @@ class TypedFrame:
         Columns whose cells held the instant of an answer, now 1, and 0 where none was.
     told : list of str
         What was done to the table, in words.
+    codes : dict of str to Series
+        Columns whose codes were put in words, as they were.
     """
 
     frame: pd.DataFrame
@@ -62,6 +65,19 @@ class TypedFrame:
     joined: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    codes: dict[str, pd.Series] = field(default_factory=dict)
+
+    def speak(self, success: Sequence[str]) -> None:
+        """Have columns that were put in words say their codes where a success is stated as one of these.
+
+        Several codes have one word, and who names ``PTP`` does not mean a ``SALE``.
+        """
+        stated = {plain_word(word) for word in success}
+        for name, codes in self.codes.items():
+            known = {plain_word(str(code)) for code in pd.unique(codes.dropna())}
+            words = {plain_word(str(word)) for word in pd.unique(self.frame[name].dropna())}
+            if stated and stated <= known and not stated <= words:
+                self.frame[name] = codes.where(codes.notna(), None).astype(object)
 
 
 def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame:
@@ -81,8 +97,8 @@ def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame
     """
     if not len(frame) or not len(frame.columns):
         raise InvalidInput("The file holds no rows.", column="file", mend="Export at least the contacts of some weeks.")
-    frame, told = as_contacts(frame)
-    typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))), told=told)
+    frame, told, codes = as_contacts(frame)
+    typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))), told=told, codes=codes)
     columns = {}
     for name in frame.columns:
         columns[str(name)] = _column(frame[name].reset_index(drop=True), str(name), typed, dates)

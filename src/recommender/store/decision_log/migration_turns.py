@@ -33,7 +33,7 @@ def migration_file(engine: sa.Engine) -> Iterator[None]:
     Raises
     ------
     DatabaseUnavailable
-        When another process has been migrating for half an hour.
+        When another process has been migrating for half an hour, or no file can be locked beside the log.
     """
     if engine.dialect.name != "sqlite":
         yield
@@ -43,14 +43,19 @@ def migration_file(engine: sa.Engine) -> Iterator[None]:
 
     def try_once() -> bool:
         nonlocal lock
-        lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
-                return True  # and not one that the process before took away with its end
-        except (BlockingIOError, FileNotFoundError):
-            pass
+            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+            if _is_locked(lock, path):
+                return True
+        except OSError as error:
+            if lock >= 0:
+                os.close(lock)
+            raise DatabaseUnavailable(
+                f"No process can be the only one that migrates the decision log: {path} cannot be made and locked "
+                f"({error.strerror}). Free the name, or let this user write the folder, and start again."
+            ) from error
         os.close(lock)
+        lock = -1
         return False
 
     _wait(try_once, engine)
@@ -59,6 +64,15 @@ def migration_file(engine: sa.Engine) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
+
+
+def _is_locked(lock: int, path: Path) -> bool:
+    """Whether we hold the file, and it is not one that the process before took away with its end."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def hold_migration(connection: sa.Connection) -> None:
@@ -89,4 +103,4 @@ def _file_of(engine: sa.Engine) -> Path:
     name = str(engine.url.database)
     if name.startswith("file:"):
         name = unquote(name.removeprefix("file:").split("?")[0])
-    return Path(f"{name}-migration")
+    return Path(f"{Path(name).resolve()}-migration")  # one file, whatever the log is called by
