@@ -106,3 +106,13 @@ def test_a_wave_is_what_it_says():
     X[0] = np.inf  # no hour: as if it were missing, and no warning
     table, positions = fuse_designs({"curved": design.terms})
     assert design_columns(X, table)[:, positions["curved"]] == pytest.approx(design.transform(X), abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [(9.0, 13.0, 18.0), (10.0, 10.5, 11.0)])
+def test_what_rounding_leaves_of_a_wave_tells_nothing(values):
+    """Three values lie on every hour's curve: an effect of the column's own, whatever it is, is no wave."""
+    rng, n = np.random.default_rng(3), 6_000
+    column, level = rng.choice(values, n), rng.choice(HOURS, n)
+    target = (rng.random(n) < expit(-1 + 1.5 * (column == values[1]))).astype(float)
+    assert wave_statistic(column, level, target, np.full(n, target.mean()), 24.0) < 1e-6
+    assert wave_statistic(column, level, np.zeros(n), np.full(n, 1e-9), 24.0) < 1e-6

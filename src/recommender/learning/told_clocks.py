@@ -30,6 +30,7 @@ _FEWEST_ROWS = 20  # of a level
 _CLIP = 4.0  # standard deviations
 _ADDED_ROWS = 60_000  # that the simple model is learnt from
 _STEPS = 6  # Newton steps of it
+_ROUNDING = 1e-10  # of what a column holds: less is left of it by rounding alone
 
 
 def told_clocks(
@@ -103,6 +104,7 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
     edges = np.unique(np.quantile(column[present], np.linspace(0.0, 1.0, _STEPS_OF_A_COLUMN + 1)[1:-1]))
     n_steps, n_waves = len(edges), 2 * HARMONICS
     score, information = np.zeros(n_steps + n_waves), np.zeros((n_steps + n_waves, n_steps + n_waves))
+    whole = np.zeros(n_steps + n_waves)
     for one in np.unique(level[np.isfinite(level)]):
         rows = np.flatnonzero(level == one)
         if len(rows) < _FEWEST_ROWS:
@@ -115,18 +117,28 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
         powers = away[rows, None] ** np.arange(_CURVES + 1) * here[:, None]
         nuisance = np.column_stack([powers, (~here).astype(np.float64)])
         weight = (expected[rows] * (1.0 - expected[rows]))[:, None]
-        tested -= nuisance @ (np.linalg.pinv(nuisance.T @ (weight * nuisance)) @ (nuisance.T @ (weight * tested)))
+        whole += (weight * tested**2).sum(axis=0)
+        crossed = np.linalg.pinv(nuisance.T @ (weight * nuisance), rcond=_ROUNDING, hermitian=True)
+        tested -= nuisance @ (crossed @ (nuisance.T @ (weight * tested)))
         score += tested.T @ (target[rows] - expected[rows])
         information += tested.T @ (weight * tested)
-    return _beyond(score, information, n_steps)
+    size = np.sqrt(np.where(whole > 0.0, whole, 1.0))
+    return _beyond(score / size, information / np.outer(size, size), n_steps)
 
 
 def _beyond(score: Floats, information: Floats, n_nuisance: int) -> float:
-    """Score statistic of the last parameters where the first are free."""
+    """Score statistic of the last parameters where the first are free; every parameter held one before nuisance."""
     free, asked = slice(n_nuisance), slice(n_nuisance, None)
-    along = information[asked, free] @ np.linalg.pinv(information[free, free], hermitian=True)
+    along = information[asked, free] @ _inverse(information[free, free])
     left = score[asked] - along @ score[free]
-    return float(left @ np.linalg.pinv(information[asked, asked] - along @ information[free, asked]) @ left)
+    return float(left @ _inverse(information[asked, asked] - along @ information[free, asked]) @ left)
+
+
+def _inverse(information: Floats) -> Floats:
+    """Inverse along what is more than rounding: a column of three values leaves nothing of a wave beyond its curve."""
+    held, along = np.linalg.eigh(information)
+    some = held > _ROUNDING
+    return np.asarray((along[:, some] / held[some]) @ along[:, some].T)
 
 
 def _straightened(values: Floats) -> Floats:
