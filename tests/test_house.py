@@ -123,3 +123,11 @@ def test_every_worker_leaves_out_what_one_does(left_out, turned, request, monkey
     config = SimpleNamespace(args=[str(ROOT / "tests")], option=told)
     conftest.pytest_configure(config)
     assert (len(config.args) > 1) is turned
+
+
+@pytest.mark.parametrize("face", ["recommender", "recommender.history"])
+def test_names_that_come_late_are_listed(face):
+    """Before any of them was asked for: who looks for a name with ``dir`` or the tab key finds it."""
+    code = f"import {face} as face; print(set(face.__all__) - set(dir(face)), [hasattr(face, x) for x in face.__all__])"
+    told = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert told.startswith("set()") and "False" not in told

@@ -103,7 +103,8 @@ def test_a_wave_is_what_it_says():
     assert np.cos(hour) * cosine + np.sin(hour) * sine == pytest.approx(np.cos(hour - angle))
     again = LinearDesign.from_dict(design.to_dict())
     assert np.array_equal(again.transform(X), U)
-    X[0] = np.inf  # no hour: as if it were missing, and no warning
+    X[:3, 0] = np.inf, -1.0, 99.0  # no hour: as if it were missing, and no warning
+    assert np.array_equal(design.transform(X)[:3, 1:], np.zeros((3, 4)))
     table, positions = fuse_designs({"curved": design.terms})
     assert design_columns(X, table)[:, positions["curved"]] == pytest.approx(design.transform(X), abs=1e-12)
 

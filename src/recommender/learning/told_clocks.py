@@ -95,7 +95,7 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
     -------
     float
     """
-    present = np.isfinite(column) & np.isfinite(level)
+    present = (column >= 0.0) & (column <= period) & np.isfinite(level)
     if not present.any() or np.ptp(column[present]) == 0.0:
         return 0.0
     straight = _straightened(column[present])
