@@ -6,6 +6,7 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,3 +109,25 @@ def test_every_public_name_resolves():
         assert getattr(recommender, name) is not None
     with pytest.raises(AttributeError, match="no attribute"):
         recommender.astrology  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("left_out", "turned"), [({}, True), ({"ignore": ["tests/browser"]}, False), ({"ignore_glob": ["*browser"]}, False)]
+)
+def test_every_worker_leaves_out_what_one_does(left_out, turned, request, monkeypatch):
+    """Pytest ignores nothing that is named: a worker that names all folders would collect what the others do not."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
+    conftest = request.config.pluginmanager.get_plugin(str(ROOT / "tests" / "conftest.py"))
+    told = SimpleNamespace(ignore=None, ignore_glob=None)
+    told.__dict__.update(left_out)
+    config = SimpleNamespace(args=[str(ROOT / "tests")], option=told)
+    conftest.pytest_configure(config)
+    assert (len(config.args) > 1) is turned
+
+
+@pytest.mark.parametrize("face", ["recommender", "recommender.history"])
+def test_names_that_come_late_are_listed(face):
+    """Before any of them was asked for: who looks for a name with ``dir`` or the tab key finds it."""
+    code = f"import {face} as face; print(set(face.__all__) - set(dir(face)), [hasattr(face, x) for x in face.__all__])"
+    told = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+    assert told.startswith("set()") and "False" not in told

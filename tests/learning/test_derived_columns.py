@@ -137,3 +137,17 @@ def test_a_model_takes_them_where_hours_decide(monkeypatch):
     assert [clock.column for clock in part.trees["grown"].derived.clocks] == [2]
     again = RewardModel.from_files(model.to_files())
     assert np.array_equal(again.expected_reward(training.context[:30]), model.expected_reward(training.context[:30]))
+
+
+@pytest.mark.parametrize(
+    ("levels", "period"),
+    [
+        (range(1, 8), 7.0), (range(7), 7.0), (range(8), 24.0), (range(1, 7), 7.0), (range(8, 20), 24.0),
+        (range(1, 25), 24.0), (range(1, 32), 31.0), (range(32), 31.0), ((8.5, 9, 11, 14, 17, 20), 24.0),
+    ],
+)  # fmt: skip
+def test_a_dial_is_counted_from_zero_or_from_one(levels, period):
+    """Weekdays of ISO run from 1 to 7, and hours may be called 1 to 24."""
+    actions = ActionSpace({"channel": ["sms", "call"], "slot": list(levels)})
+    X = np.random.default_rng(0).choice(list(levels), 500)[:, None].astype(float)
+    assert DerivedColumns.fit(X, [], actions, np.zeros(1)).clocks == (Clock(0, period),)

@@ -77,6 +77,9 @@ def test_an_own_hour_is_told_from_counts_and_amounts(idle):
     def told(truth):
         return told_clocks(U, X, [], actions, action, (rng.random(n) < truth).astype(float))
 
+    for groups in (None, np.zeros(n, dtype=int), np.arange(n)[::-1] // 3 - 7):  # one group, codes of any kind
+        found = told_clocks(U, X, [], actions, action, (rng.random(n) < expit(-2 + near)).astype(float), groups)
+        assert Clock(0, 24.0) in found.clocks
     found = told(expit(-2 + near))
     assert Clock(0, 24.0) in found.clocks
     assert found.factor == 1
@@ -103,6 +106,33 @@ def test_a_wave_is_what_it_says():
     assert np.cos(hour) * cosine + np.sin(hour) * sine == pytest.approx(np.cos(hour - angle))
     again = LinearDesign.from_dict(design.to_dict())
     assert np.array_equal(again.transform(X), U)
-    X[0] = np.inf  # no hour: as if it were missing, and no warning
+    X[:3, 0] = np.inf, -1.0, 99.0  # no hour: as if it were missing, and no warning
+    assert np.array_equal(design.transform(X)[:3, 1:], np.zeros((3, 4)))
     table, positions = fuse_designs({"curved": design.terms})
     assert design_columns(X, table)[:, positions["curved"]] == pytest.approx(design.transform(X), abs=1e-12)
+
+
+@pytest.mark.parametrize("values", [(9.0, 13.0, 18.0), (10.0, 10.5, 11.0)])
+def test_what_rounding_leaves_of_a_wave_tells_nothing(values):
+    """Three values lie on every hour's curve: an effect of the column's own, whatever it is, is no wave."""
+    rng, n = np.random.default_rng(3), 6_000
+    column, level = rng.choice(values, n), rng.choice(HOURS, n)
+    target = (rng.random(n) < expit(-1 + 1.5 * (column == values[1]))).astype(float)
+    assert wave_statistic(column, level, target, np.full(n, target.mean()), 24.0) < 1e-6
+    assert wave_statistic(column, level, np.zeros(n), np.full(n, 1e-9), 24.0) < 1e-6
+
+
+def test_accounts_that_answer_alike_at_their_one_hour_tell_no_clock():
+    """Three hundred accounts, each contacted twenty times at an hour of its own: as many opinions, not twenty times."""
+    rng = np.random.default_rng(4)
+    account, alone, together = np.repeat(np.arange(300), 20), [], []
+    for _ in range(60):
+        level, column = (rng.choice(of, 300)[account] for of in (HOURS, np.arange(24.0)))
+        target = (rng.random(6_000) < expit(-1.5 + rng.normal(size=300)[account])).astype(float)
+        given = column, level, target, np.full(6_000, target.mean()), 24.0
+        alone.append(wave_statistic(*given))
+        together.append(wave_statistic(*given, account))
+    assert np.mean(alone) > 10.0  # of rows that were independent it would be 4
+    assert np.mean(together) == pytest.approx(4.0, abs=3 * np.sqrt(8 / 60))
+    one_each = wave_statistic(*given, np.arange(6_000))
+    assert one_each == pytest.approx(alone[-1], rel=0.1)

@@ -213,9 +213,10 @@ def _design(
                 rate = min(max(rate, 1e-6), 1.0 - 1e-6)
                 U[i, j] = np.log(rate / (1.0 - rate)) - np.log(centre[j] / (1.0 - centre[j]))
             elif what == 7:
-                angle = 2.0 * np.pi * abs(other[j]) / scale[j] * x
-                wave = np.cos(angle) if other[j] > 0 else np.sin(angle)
-                U[i, j] = 0.0 if wave != wave else wave - centre[j]
+                U[i, j] = 0.0
+                if 0.0 <= x <= scale[j]:
+                    angle = 2.0 * np.pi * abs(other[j]) / scale[j] * x
+                    U[i, j] = (np.cos(angle) if other[j] > 0 else np.sin(angle)) - centre[j]
             else:
                 if what == 2:
                     x = np.sign(x) * np.log1p(np.abs(x))

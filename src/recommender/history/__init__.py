@@ -69,3 +69,7 @@ _LATE = {
     "rewards": ("Attribution",),
 }
 __getattr__ = late_names(__name__, {name: f"{__name__}.{module}" for module, names in _LATE.items() for name in names})
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -172,7 +172,8 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
 def _clocks(task: LearningTask, U: Floats) -> DerivedColumns:
     if task.family != "binomial":
         return DerivedColumns()
-    return told_clocks(U, task.X, task.encoder.categorical_positions, task.actions, task.action, task.target)
+    of_columns = task.encoder.categorical_positions
+    return told_clocks(U, task.X, of_columns, task.actions, task.action, task.target, task.groups)
 
 
 def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, LinearDesign]) -> dict[str, Floats]:

@@ -27,13 +27,21 @@ _JOINS = 0.05  # of a single column, where another one is told: it costs nothing
 _MOST_CLOCKS = 8  # each is a column a level of its factor when scored
 _STEPS_OF_A_COLUMN = 12  # of equally many rows, that its own effect may take
 _FEWEST_ROWS = 20  # of a level
+_FEWEST_GROUPS = 50  # of fewer the spread is not known; a log may be one group
 _CLIP = 4.0  # standard deviations
 _ADDED_ROWS = 60_000  # that the simple model is learnt from
 _STEPS = 6  # Newton steps of it
+_ROUNDING = 1e-10  # of what a column holds: less is left of it by rounding alone
 
 
 def told_clocks(
-    U: Floats, X: Floats, categorical: list[int], actions: ActionSpace, action: NDArray[np.int64], target: Floats
+    U: Floats,
+    X: Floats,
+    categorical: list[int],
+    actions: ActionSpace,
+    action: NDArray[np.int64],
+    target: Floats,
+    groups: NDArray[np.int64] | None = None,
 ) -> DerivedColumns:
     """Clocks that what is left over by context and action added up speaks for; none unless one is clear.
 
@@ -48,6 +56,8 @@ def told_clocks(
     action : ndarray of int64 of shape (n,)
     target : ndarray of shape (n,)
         0 or 1.
+    groups : ndarray of int64 of shape (n,), optional
+        Rows of one group, an account or a debtor, are no independent ones.
 
     Returns
     -------
@@ -59,7 +69,10 @@ def told_clocks(
         return every
     level = factor_levels(actions)[every.factor][1][action]
     expected = _added_up(U, actions, action, target)
-    statistics = [wave_statistic(X[:, one.column], level, target, expected, one.period) for one in every.clocks]
+    groups = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    if groups is not None and groups.max() + 1 < _FEWEST_GROUPS:
+        groups = None
+    statistics = [wave_statistic(X[:, one.column], level, target, expected, one.period, groups) for one in every.clocks]
     chance = chi2.sf(np.array(statistics), 2 * HARMONICS)
     if chance.min() * len(chance) >= _SURE:
         return DerivedColumns()
@@ -83,18 +96,26 @@ def _added_up(U: Floats, actions: ActionSpace, action: NDArray[np.int64], target
     return np.asarray(expit(design @ weights))
 
 
-def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floats, period: float) -> float:
+def wave_statistic(
+    column: Floats,
+    level: Floats,
+    target: Floats,
+    expected: Floats,
+    period: float,
+    groups: NDArray[np.int64] | None = None,
+) -> float:
     """Score statistic of waves in ``level - column``, chi-squared of four where there are none.
 
     Steps of the column mean the same at every level, and every level has weights of its own for the column, its square
     and its being missing: neither an effect of the column, whatever its shape, nor one that differs from hour to hour
-    along a curve passes for a wave.
+    along a curve passes for a wave. Whoever is always contacted at one hour answers alike every time: with ``groups``,
+    counted from 0, the spread of their sums counts where it is the larger one.
 
     Returns
     -------
     float
     """
-    present = np.isfinite(column) & np.isfinite(level)
+    present = (column >= 0.0) & (column <= period) & np.isfinite(level)
     if not present.any() or np.ptp(column[present]) == 0.0:
         return 0.0
     straight = _straightened(column[present])
@@ -103,6 +124,8 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
     edges = np.unique(np.quantile(column[present], np.linspace(0.0, 1.0, _STEPS_OF_A_COLUMN + 1)[1:-1]))
     n_steps, n_waves = len(edges), 2 * HARMONICS
     score, information = np.zeros(n_steps + n_waves), np.zeros((n_steps + n_waves, n_steps + n_waves))
+    whole = np.zeros(n_steps + n_waves)
+    by_group = np.zeros((0 if groups is None else int(groups.max()) + 1, n_steps + n_waves))
     for one in np.unique(level[np.isfinite(level)]):
         rows = np.flatnonzero(level == one)
         if len(rows) < _FEWEST_ROWS:
@@ -115,18 +138,35 @@ def wave_statistic(column: Floats, level: Floats, target: Floats, expected: Floa
         powers = away[rows, None] ** np.arange(_CURVES + 1) * here[:, None]
         nuisance = np.column_stack([powers, (~here).astype(np.float64)])
         weight = (expected[rows] * (1.0 - expected[rows]))[:, None]
-        tested -= nuisance @ (np.linalg.pinv(nuisance.T @ (weight * nuisance)) @ (nuisance.T @ (weight * tested)))
-        score += tested.T @ (target[rows] - expected[rows])
+        whole += (weight * tested**2).sum(axis=0)
+        crossed = np.linalg.pinv(nuisance.T @ (weight * nuisance), rcond=_ROUNDING, hermitian=True)
+        tested -= nuisance @ (crossed @ (nuisance.T @ (weight * tested)))
+        left_over = target[rows] - expected[rows]
+        score += tested.T @ left_over
+        if groups is not None:
+            np.add.at(by_group, groups[rows], tested * left_over[:, None])
         information += tested.T @ (weight * tested)
-    return _beyond(score, information, n_steps)
+    size = np.sqrt(np.where(whole > 0.0, whole, 1.0))
+    return _beyond(score / size, information / np.outer(size, size), by_group / size, n_steps)
 
 
-def _beyond(score: Floats, information: Floats, n_nuisance: int) -> float:
-    """Score statistic of the last parameters where the first are free."""
+def _beyond(score: Floats, information: Floats, by_group: Floats, n_nuisance: int) -> float:
+    """Score statistic of the last parameters where the first are free; every parameter held one before nuisance."""
     free, asked = slice(n_nuisance), slice(n_nuisance, None)
-    along = information[asked, free] @ np.linalg.pinv(information[free, free], hermitian=True)
+    along = information[asked, free] @ _inverse(information[free, free])
     left = score[asked] - along @ score[free]
-    return float(left @ np.linalg.pinv(information[asked, asked] - along @ information[free, asked]) @ left)
+    told = float(left @ _inverse(information[asked, asked] - along @ information[free, asked]) @ left)
+    if not len(by_group):
+        return told
+    sums = by_group[:, asked] - by_group[:, free] @ along.T
+    return min(told, float(left @ _inverse(sums.T @ sums) @ left))
+
+
+def _inverse(information: Floats) -> Floats:
+    """Inverse along what is more than rounding: a column of three values leaves nothing of a wave beyond its curve."""
+    held, along = np.linalg.eigh(information)
+    some = held > _ROUNDING
+    return np.asarray((along[:, some] / held[some]) @ along[:, some].T)
 
 
 def _straightened(values: Floats) -> Floats:

@@ -280,7 +280,8 @@ def _waves(values: NDArray[np.float64], position: int, period: float, group: int
 
 
 def _wave(values: NDArray[np.float64], turns: int, period: float) -> NDArray[np.float64]:
-    angle = 2.0 * np.pi * abs(turns) / period * np.where(np.isfinite(values), values, np.nan)
+    """Of hours: what lies off the dial (a code such as -1 or 99) is unknown."""
+    angle = 2.0 * np.pi * abs(turns) / period * np.where((values >= 0.0) & (values <= period), values, np.nan)
     return np.asarray(np.cos(angle) if turns > 0 else np.sin(angle), dtype=np.float64)
 
 

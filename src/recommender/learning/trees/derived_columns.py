@@ -207,7 +207,8 @@ def _clocks(X: Floats, numbers: Sequence[int], actions: ActionSpace) -> tuple[in
         return None, ()
     factor = -max(ordered)[1]
     levels = np.asarray(list(actions.factors.values())[factor], dtype=np.float64)
-    period = next(p for p in _PERIODS if levels.max() < p or p == _PERIODS[-1])
+    from_zero = levels - min(float(levels.min()), 1.0)  # weekdays are counted from 0 or from 1
+    period = next(p for p in _PERIODS if from_zero.max() < p or p == _PERIODS[-1])
     found = [j for j in numbers if _on_dial(X[np.isfinite(X[:, j]), j], float(levels.min()), period)]
     return (factor, tuple(Clock(j, period) for j in found)) if found else (None, ())
 
