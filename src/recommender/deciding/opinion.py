@@ -6,7 +6,6 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,13 @@ from recommender.deciding.objective import OBJECTIVES, Objective
 from recommender.deciding.offer_choice import OfferChoice
 from recommender.errors import InvalidInput
 from recommender.strategy import (
-    STAGES,
     Belief,
     ContactStrategy,
     SeedStrategy,
     epsilon_greedy,
     nothing_learnt,
     scores_by_stage,
-    stage_of,
+    stages_of,
 )
 
 __all__ = ["Led", "Opinion", "Opinions", "check_objective"]
@@ -154,7 +152,7 @@ class Opinions:
         """Rewards, the same less what offers cost, beliefs, and the encoded context (None: the seed rules)."""
         strategy = self.strategy
         if isinstance(strategy, SeedStrategy):
-            scores = self._by_stage[_stages(accounts)]
+            scores = self._by_stage[stages_of(accounts)]
             return scores, scores, nothing_learnt, None
         X = self._contexts.of(accounts, contacts, as_of)
         scored = strategy.reward_model_.compiled.score(X)
@@ -192,16 +190,3 @@ class Opinions:
         else:
             chances = strategy.objective_probabilities(led, open_, X)
         return replace(plain, priced=led, probabilities=lead.shared(chances, open_, self.actions), kept=kept)
-
-
-def _stages(accounts: Accounts) -> NDArray[np.int64]:
-    """Stage of each account as the seed rules count it: by its days, else as told; unknown is the second."""
-    days = accounts.numbers("days_past_due") if "days_past_due" in accounts else np.full(len(accounts), np.nan)
-    stages, undated = stage_of(days), np.isnan(days)
-    if "stage" in accounts and undated.any():
-        stages[undated] = accounts.read("stage", _told_stage, np.int64)[undated]
-    return stages
-
-
-def _told_stage(stage: Any) -> int:
-    return STAGES.index(stage) if stage in STAGES else 1
