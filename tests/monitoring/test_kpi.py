@@ -183,3 +183,28 @@ def test_swapping_the_arms_turns_every_difference_round(seed):
     back = compare_arms(account_units(decisions, outcomes, other, COSTS))
     np.testing.assert_allclose(there["difference"].astype(float), -back["difference"].astype(float))
     np.testing.assert_allclose(there["low"].astype(float), -back["high"].astype(float))
+
+
+@pytest.mark.parametrize(("late", "complete"), [((14, 0), False), ((18, -1), False), ((18, 0), True)])
+def test_a_week_is_complete_once_the_window_of_its_last_decision_has_passed(late, complete):
+    """Monday's is over days before Friday's; at its end, not a microsecond before, nothing more can come."""
+    decisions, outcomes, arms = portfolio(60)
+    friday = decisions["decided_at"].eq(START + pd.Timedelta(hours=9)) & (np.arange(len(decisions)) % 4 == 0)
+    decisions["decided_at"] += pd.to_timedelta(np.where(friday, 4, 0), unit="D")
+    last = START + pd.Timedelta(days=late[0], hours=9, microseconds=late[1])
+    outcomes = outcomes.loc[outcomes["occurred_at"] < last]
+    outcomes = outcomes.assign(occurred_at=outcomes["occurred_at"].where(np.arange(len(outcomes)) > 0, last))
+    trend = weekly_trend(decisions, outcomes, arms, window_days=14)
+    assert set(trend.loc[trend["week"] == START.tz_localize(None), "complete"]) == {complete}
+    assert friday.any() and set(trend["week"].dt.day_of_week) == {0}
+
+
+@pytest.mark.parametrize(("early", "counts"), [(0, False), (1, True)])
+def test_an_outcome_at_the_end_of_its_window_is_out(early, counts):
+    """A microsecond before it counts."""
+    decisions, outcomes, arms = portfolio(60)
+    paid = outcomes.loc[outcomes["outcome"] == "paid"]
+    end = paid["decision_id"].map(decisions.set_index("decision_id")["decided_at"]) + pd.Timedelta(days=14)
+    paid = paid.assign(occurred_at=end - pd.Timedelta(microseconds=early))
+    trend = weekly_trend(decisions, paid, arms, window_days=14).set_index(["week", "kpi"])
+    assert (trend.loc[(pd.Timestamp("2026-03-09"), "payment"), "policy"] > 0) == counts
