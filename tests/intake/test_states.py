@@ -356,3 +356,16 @@ def test_a_payment_of_the_moment_of_a_promise_keeps_it():
     told = ("promise_to_pay", NOW - timedelta(days=20))
     for late, right in ((timedelta(0), "kept"), (_TICK, "broken")):
         assert state_at(NOW, told, paid=[(100, told[1] - late)]).promise == right
+
+
+@pytest.mark.parametrize(("apart", "blocked"), [(timedelta(hours=12) - _TICK, set()), (timedelta(hours=12), {"sms"})])
+def test_failures_of_a_contact_half_a_day_apart_are_two(apart, blocked):
+    """The third rests the channel; told nearer to one that is known it is the same one, before it or after."""
+    at = pd.Timestamp(NOW).tz_convert("UTC") - pd.Timedelta(days=3)
+    sent = pd.DataFrame({"contact_id": ["c1", "c2"], "account_id": "A", "sent_at": [at, at - pd.Timedelta(days=9)],
+                         "channel": "sms", "outcome": "bounced"})  # fmt: skip
+    frame = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"]})
+    for moment in (at - apart, at + apart):
+        told = pd.DataFrame({"contact_id": ["c1"], "outcome": "bounced", "occurred_at": [moment]})
+        (found,) = account_states(frame, contacts=sent, outcomes=told, as_of=NOW)
+        assert set(found.blocked) == blocked

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.planning import SentToday
+from recommender.planning import CapacityOrder, SentToday
 
 BEGAN = pd.Timestamp("2026-11-24T08:00:00-05:00")
 TICK = pd.Timedelta(microseconds=1)
@@ -53,3 +53,12 @@ def test_the_rest_of_the_day_ends_with_it():
     day = pd.Timedelta(days=1)
     at = np.concatenate([instants(day, day + TICK), np.array([[np.datetime64("NaT", "us")]])], axis=1)
     assert sent().open_at(pd.Series(["debtor D"]), at)[0].tolist() == [True, False, False]
+
+
+def test_arms_may_share_out_all_debtors_and_no_more():
+    """A half and a half leave nobody for the plan itself."""
+    told = {"timezone": "America/Bogota", "queue": [{"name": "m", "channels": ["sms"], "quota": 5}]}
+    held = CapacityOrder.model_validate(told | {"arms": {"explore": 0.5, "usual": 0.25, "none": 0.25}})
+    assert held.arms.none == 0.25
+    with pytest.raises(ValueError, match="more than all debtors"):
+        CapacityOrder.model_validate(told | {"arms": {"explore": 0.5, "usual": 0.25, "none": 0.26}})
