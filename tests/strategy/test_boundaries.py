@@ -50,7 +50,7 @@ def test_a_due_date_that_nobody_can_read_is_an_unknown_age():
     np.testing.assert_array_equal(scores, scores_by_stage(space)[stages])
 
 
-@pytest.mark.parametrize(("as_of", "stage"), [("2026-04-01T04:59:59Z", 1), ("2026-04-01T05:00:00Z", 2)])
+@pytest.mark.parametrize(("as_of", "stage"), [("2026-04-01T04:59:59.999999999Z", 1), ("2026-04-01T05:00:00Z", 2)])
 @pytest.mark.parametrize(
     "place",
     [{"timezone": "America/Bogota"}, {"country": "CO"}, {"timezone": "nowhere", "country": "CO"},

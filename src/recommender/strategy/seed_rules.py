@@ -71,7 +71,7 @@ def seed_rule_scores(accounts: pd.DataFrame, actions: ActionSpace, *, as_of: Any
         A score that orders by channel, then tone, then hour. ``NO_CONTACT`` and actions the advice does not name
         score least.
     """
-    at_us = None if as_of is None else as_utc_us(utc_moment(as_of, "as_of").to_pydatetime())
+    at_us = None if as_of is None else as_utc_us(utc_moment(as_of, "as_of").floor("us").to_pydatetime())
     return scores_by_stage(actions)[stages_of(Columns.of(accounts), at_us)]
 
 
