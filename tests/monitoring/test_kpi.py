@@ -208,3 +208,26 @@ def test_an_outcome_at_the_end_of_its_window_is_out(early, counts):
     paid = paid.assign(occurred_at=end - pd.Timedelta(microseconds=early))
     trend = weekly_trend(decisions, paid, arms, window_days=14).set_index(["week", "kpi"])
     assert (trend.loc[(pd.Timestamp("2026-03-09"), "payment"), "policy"] > 0) == counts
+
+
+@pytest.mark.parametrize("few", ["policy", "holdout"])
+@pytest.mark.parametrize(("accounts", "is_few"), [(FEWEST_ACCOUNTS - 1, True), (FEWEST_ACCOUNTS, False)])
+def test_the_smaller_arm_says_whether_there_are_enough_accounts(few, accounts, is_few):
+    """However large the other one is."""
+    decisions, outcomes, _ = portfolio(3 * FEWEST_ACCOUNTS, accounts_each=1)
+    small = decisions["debtor_id"].str.removeprefix("D").astype(int).to_numpy() < accounts
+    other = "holdout" if few == "policy" else "policy"
+    table = compare_arms(account_units(decisions, outcomes, np.where(small, few, other))).set_index("kpi")
+    assert table.loc["payment", f"n_{few}"] == accounts
+    assert (table.loc["payment", "state"] == "few accounts") == is_few
+    # Of promises those who made one are counted: all of the other arm, so many of this one, which is large enough.
+    debtor = decisions["debtor_id"].str.removeprefix("D").astype(int).to_numpy()
+    arms = np.where(debtor % 2 == 0, few, other)
+    promised = (arms == other) | (debtor < 2 * accounts)
+    told = decisions.loc[promised & ~decisions["account_id"].duplicated()]
+    kept = pd.DataFrame({"decision_id": told["decision_id"], "occurred_at": told["decided_at"],
+                         "outcome": np.where(np.arange(len(told)) % 3 == 0, "promise_kept", "promise_to_pay"),
+                         "amount_minor": None, "currency": None})  # fmt: skip
+    table = compare_arms(account_units(decisions, kept, arms)).set_index("kpi")
+    assert table.loc["promise", "state"] == "ok" and table.loc["promise_kept", f"n_{few}"] == accounts
+    assert (table.loc["promise_kept", "state"] == "few accounts") == is_few
