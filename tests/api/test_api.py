@@ -213,6 +213,7 @@ def test_too_many_accounts_are_refused():
     """A request has a stated size limit."""
     with TestClient(create_app(Settings(model_path=None, max_accounts=2))) as client:
         ask(client, *[account(account_id=f"A{i}") for i in range(3)], status=413)
+        assert len(ask(client, *[account(account_id=f"A{i}") for i in range(2)])["recommendations"]) == 2
 
 
 def test_the_description_lists_every_route():

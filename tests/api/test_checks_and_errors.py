@@ -167,3 +167,13 @@ def test_nothing_in_an_answer_is_not_json(client):
     text = client.post("/v1/recommendations", json={"accounts": [account()], "as_of": AS_OF}).text
     told = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert np.isfinite(told["recommendations"][0]["actions"][0]["propensity"])
+
+
+def test_a_body_may_be_as_large_as_is_allowed():
+    """To the byte, announced or streamed; the next one is too many."""
+    body = json.dumps({"accounts": [account()], "as_of": AS_OF}).encode().ljust(2_000)
+    for most, status in ((len(body), 200), (len(body) - 1, 413)):
+        with TestClient(create_app(Settings(model_path=None, max_body_bytes=most))) as client:
+            for content in (body, iter([body[:10], body[10:]])):
+                told = client.post("/v1/recommendations", content=content, headers={"content-type": "application/json"})
+                assert told.status_code == status, told.text

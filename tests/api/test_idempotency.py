@@ -197,6 +197,24 @@ def test_a_request_that_fails_takes_no_key_from_the_same_request_at_work_or_done
             log.purge(AS_OF + timedelta(days=1), requested_by="test", at=AS_OF + timedelta(days=1))
 
 
+@pytest.mark.parametrize(("status", "is_free"), [(200, False), (399, False), (400, True), (404, True), (500, True)])
+def test_a_key_is_given_back_from_the_first_status_that_refuses(empty_url, status, is_free):
+    """Of a request that was taken the key stays with its body."""
+
+    async def scene(recorder):
+        work = Work(recorder)
+        first = await work.begin("A", b'{"a": 1}')
+        work.ends["A"].set_result(status)
+        assert await first == status
+        other = await work.begin("B", b'{"a": 2}')
+        work.ends["B"].set_result(204)
+        assert await other == (204 if is_free else 422)
+
+    recorder = Recorder(empty_url, Metrics())
+    own_loop.run(partial(scene, recorder))
+    recorder.close()
+
+
 def test_without_a_log_a_key_cannot_be_honoured_and_that_is_said():
     with TestClient(create_app(Settings(model_path=None, pages=False))) as client:
         answer = client.post("/v1/recommendations", json={"accounts": [account()]}, headers=KEY)

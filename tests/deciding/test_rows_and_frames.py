@@ -281,6 +281,20 @@ def test_the_seed_rules_heed_a_stage_where_no_days_are_known():
         assert (np.diff(tables[row, held]) <= 0).all()
 
 
+@pytest.mark.parametrize("hour", [0, 4, 12, 23])
+def test_the_seed_rules_alone_see_the_stage_that_a_decision_sees(hour):
+    """Due dates about the edges of the stages on calendars that differ; in a notebook and in a decision."""
+    as_of = dt.datetime(2026, 5, 5, hour, tzinfo=dt.UTC)
+    places = [{"timezone": "America/Bogota"}, {"country": "CO"}, {"timezone": "Pacific/Kiritimati"}, {}]
+    dues = [str((as_of - dt.timedelta(days=days)).date()) for days in (0, 1, 30, 31, 90, 91)]
+    rows = [place | {"account_id": f"A{n}", "due_date": due} for place in places for n, due in enumerate(dues)]
+    space = default_actions(range(7, 21))
+    seen = Accounts.of(rows).situated(as_of).values("stage")
+    assert len({tuple(seen[first : first + 6]) for first in range(0, len(rows), 6)}) > 1
+    alone = seed_rule_scores(pd.DataFrame(rows), space, as_of=as_of)
+    np.testing.assert_array_equal(alone, seed_rule_scores(pd.DataFrame({"stage": seen}), space))
+
+
 @pytest.mark.proof
 @pytest.mark.parametrize("seed", range(100, 108))
 def test_a_model_decides_alike_at_length(strategy, seed):

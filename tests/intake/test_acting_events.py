@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,3 +61,16 @@ def test_without_what_is_given_up_the_states_are_the_same_on_any_later_day(heard
     fewer = [heard[one] for one in acting_events(heard, NOW)]
     assert states(fewer, NOW + days * DAY) == states(heard, NOW + days * DAY)
     assert acting_events(fewer, NOW) == sorted(range(len(fewer)), key=lambda one: fewer[one].at)[: len(fewer)]
+
+
+@pytest.mark.parametrize(
+    ("words", "days"),
+    [(["paid"], 7), (["complaint"], 90), (["contact_agreed"], 30), (["callback_requested"], 1),
+     (["promise_to_pay"], 14), (["bounced", "bounced", "bounced"], 30)],
+)  # fmt: skip
+def test_what_is_over_is_given_up_at_that_very_moment(words: list[str], days: int) -> None:
+    """Not a microsecond before it; failures rest from the last of them."""
+    events = [event(turn, word) for turn, word in enumerate(words)]
+    end = NOW + days * DAY
+    assert len(acting_events(events, end - timedelta(microseconds=1))) == len(words)
+    assert acting_events(events, end) == []

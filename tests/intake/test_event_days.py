@@ -85,3 +85,18 @@ def test_the_last_payment_that_stands_and_what_settled_the_debt(paid, balance, s
     else:
         settled = stands if balance == 0 or 0 < balance <= came else None
     assert state.settled_at == micros(settled)
+
+
+def test_a_promise_that_broke_has_its_day_and_one_taken_back_before_it_has_none():
+    """Its day is over at the last moment of it, not a microsecond before."""
+    frame = pd.DataFrame({"account_id": ["A"], "timezone": ["America/Bogota"]})
+    midnight = BEGIN + dt.timedelta(days=3)
+    for promise, until, day in (
+        ("broken", micros(midnight), "2026-11-11"),
+        ("broken", micros(midnight) + 1, None),
+        ("open", micros(midnight) + 1, "2026-11-12"),
+        ("kept", None, None),
+    ):
+        found = with_event_days(frame, {0: State(promise=promise, promise_until=until)}, micros(midnight)).iloc[0]
+        assert found["promise_state"] == promise
+        assert found.get("promise_on") == day

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from recommender import ActionSpace
 from recommender.history import prepare_log
 from recommender.intake import account_states, taken_back
+from recommender.intake.event_records import LAG_DAYS
 from recommender.local_time import DAY_US
 from recommender.store.decision_log.log_reading import _standing
 from tests.intake.test_states import NOW, accounts, contacts, payments, state
@@ -112,3 +113,18 @@ def test_figures_of_the_decision_log_do_not_count_it_either():
     assert list(zip(left["account_id"], left["outcome"], strict=True)) == [
         ("A", "payment_reversed"), ("B", "paid"), ("A", "paid")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_an_event_and_a_row_seven_days_apart_are_one_reversal(sign):
+    """To the microsecond, whichever comes first; further apart the event takes back the payment before."""
+    paid, week = [(0, 5.0), (30 * DAY_US, 3.0), (40 * DAY_US, -3.0)], LAG_DAYS * DAY_US
+    assert taken_back(paid, [40 * DAY_US + sign * week]) == ({1, 2}, set())
+    assert taken_back(paid, [40 * DAY_US + sign * (week + 1)]) == ({0, 1, 2}, set())
+
+
+def test_an_event_takes_back_a_payment_of_its_own_moment_and_none_of_later():
+    assert taken_back([(5, 1.0), (7, 1.0)], [6]) == ({0}, set())
+    assert taken_back([(5, 1.0), (7, 1.0)], [7]) == ({1}, set())
+    assert taken_back([(5, 1.0), (7, 1.0)], [4]) == (set(), set())
+    assert taken_back([(5, 2.0), (5, -2.0)], []) == ({0, 1}, set())  # of one instant the payment came first

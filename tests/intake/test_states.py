@@ -285,3 +285,87 @@ def test_a_failure_that_two_tables_tell_of_one_contact_is_one():
                           "channel": "sms", "outcome": "bounced"})  # fmt: skip
     (state,) = account_states(accounts, contacts=pd.concat([contacts, third]), outcomes=outcomes, as_of=now)
     assert set(state.blocked) == {"sms"}
+
+
+_TICK = timedelta(microseconds=1)
+
+
+def state_at(at, *events, paid=None, **facts):
+    """State at a moment; each event is (word, moment)."""
+    told = contacts(*((word, 0) for word, _ in events)).assign(
+        sent_at=pd.to_datetime([when for _, when in events], utc=True)
+    )
+    money = None if paid is None else pd.DataFrame(
+        {"account_id": "100", "paid_at": pd.to_datetime([when for _, when in paid], utc=True),
+         "amount_minor": [amount for amount, _ in paid]}
+    )  # fmt: skip
+    return account_states(accounts(account_id="100", **facts), contacts=told, payments=money, as_of=at)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "days", "name"),
+    [
+        (["complaint"], 90, "complaint"),
+        (["bounced", "bounced", "bounced"], 30, "failed:sms"),
+        (["paid"], 7, "settled"),
+        (["contact_agreed"], 30, "reviewed"),
+        (["callback_requested"], 1, "callback_set"),
+        (["promise_to_pay"], 14, "promise_open"),
+    ],
+)
+def test_what_ends_by_itself_is_over_when_its_days_are(words, days, name):
+    """To the microsecond; failures rest from the last of them."""
+    events = [(word, NOW - timedelta(days=turn)) for turn, word in enumerate(words)]
+    end = NOW + timedelta(days=days)
+    assert state_at(end - _TICK, *events).names == [name]
+    assert state_at(end, *events).names == []
+
+
+def test_who_said_to_have_paid_keeps_a_promise_before_its_day():
+    """Also when the days are over in which the balance may not know it; who had paid before promising does not."""
+    for promised, paid, right in ((12, 8, "kept"), (12, 12, "kept"), (10, 11, "open")):
+        found = state(("promise_to_pay", promised), ("paid", paid))
+        assert (found.promise, found.settled) == (right, False)
+
+
+def test_an_agreement_stands_until_something_new_is_heard():
+    """Of one instant it is the older; what was heard before was known to whoever agreed."""
+    assert not state(("contact_agreed", 5), ("dispute", 5)).reviewed
+    assert not state(("contact_agreed", 5), ("dispute", 4)).reviewed
+    assert state(("contact_agreed", 5), ("dispute", 6)).reviewed
+
+
+def test_which_payments_the_balance_may_not_know():
+    """From its moment on; where that is unknown seven days before the due date and thirty, or since then, after it."""
+    taken = NOW - timedelta(days=3)
+    for when, left in ((taken, 60_000), (taken - _TICK, None)):
+        assert state_at(NOW, paid=[(40_000, when)], balance_as_of=pd.Timestamp(taken)).balance == left
+    for due, days in (("2026-12-24", 7), (None, 7), ("2026-10-01", 30)):
+        edge = NOW - timedelta(days=days)
+        assert state_at(NOW, paid=[(100_000, edge)], due_date=due).settled
+        assert not state_at(NOW, paid=[(100_000, edge - _TICK)], due_date=due).settled
+    due = datetime.fromisoformat("2026-11-20T00:00:00+00:00")
+    assert state_at(NOW, paid=[(100_000, due)], due_date="2026-11-20").settled
+    assert not state_at(NOW, paid=[(100_000, due - _TICK)], due_date="2026-11-20").settled
+    before = [(100_000, due - timedelta(days=1))]
+    assert state_at(due, paid=before, due_date="2026-11-20").settled  # due today is not overdue
+
+
+def test_a_payment_of_the_moment_of_a_promise_keeps_it():
+    """One of before does not."""
+    told = ("promise_to_pay", NOW - timedelta(days=20))
+    for late, right in ((timedelta(0), "kept"), (_TICK, "broken")):
+        assert state_at(NOW, told, paid=[(100, told[1] - late)]).promise == right
+
+
+@pytest.mark.parametrize(("apart", "blocked"), [(timedelta(hours=12) - _TICK, set()), (timedelta(hours=12), {"sms"})])
+def test_failures_of_a_contact_half_a_day_apart_are_two(apart, blocked):
+    """The third rests the channel; told nearer to one that is known it is the same one, before it or after."""
+    at = pd.Timestamp(NOW).tz_convert("UTC") - pd.Timedelta(days=3)
+    sent = pd.DataFrame({"contact_id": ["c1", "c2"], "account_id": "A", "sent_at": [at, at - pd.Timedelta(days=9)],
+                         "channel": "sms", "outcome": "bounced"})  # fmt: skip
+    frame = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"]})
+    for moment in (at - apart, at + apart):
+        told = pd.DataFrame({"contact_id": ["c1"], "outcome": "bounced", "occurred_at": [moment]})
+        (found,) = account_states(frame, contacts=sent, outcomes=told, as_of=NOW)
+        assert set(found.blocked) == blocked

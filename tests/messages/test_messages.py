@@ -231,3 +231,18 @@ def test_the_classifier_reads_texts_it_has_not_seen():
     assert ((sure > 0) & (sure <= 1)).all()
     with pytest.raises(InvalidInput, match="tone"):
         ToneClassifier.fit(["a"], ["angry"])
+
+
+@pytest.mark.parametrize(("channel", "most", "letters"), [("sms", 1, 160), ("sms", 2, 306), ("ivr", 1, 600)])
+def test_a_text_may_fill_what_its_channel_takes(channel, most, letters):
+    """One letter more is a finding."""
+    head = HEAD.replace('["sms"]', f'["{channel}"]') + BODY + f"max_segments = {most}\nvariables = []\n"
+    for size, fits in ((letters, True), (letters + 1, False)):
+        catalogue = Catalogue.from_toml({"f": head + f'body = "{"a" * size}"\n'})
+        assert [one.rule for one in lint_catalogue(catalogue)] == ([] if fits else ["length"])
+
+
+def test_few_letters_shout_nothing():
+    """From the twenty-first on."""
+    assert lint_text("A" * 20) == []
+    assert [one.rule for one in lint_text("A" * 21)] == ["shouting"]

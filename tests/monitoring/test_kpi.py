@@ -183,3 +183,51 @@ def test_swapping_the_arms_turns_every_difference_round(seed):
     back = compare_arms(account_units(decisions, outcomes, other, COSTS))
     np.testing.assert_allclose(there["difference"].astype(float), -back["difference"].astype(float))
     np.testing.assert_allclose(there["low"].astype(float), -back["high"].astype(float))
+
+
+@pytest.mark.parametrize(("late", "complete"), [((14, 0), False), ((18, -1), False), ((18, 0), True)])
+def test_a_week_is_complete_once_the_window_of_its_last_decision_has_passed(late, complete):
+    """Monday's is over days before Friday's; at its end, not a microsecond before, nothing more can come."""
+    decisions, outcomes, arms = portfolio(60)
+    friday = decisions["decided_at"].eq(START + pd.Timedelta(hours=9)) & (np.arange(len(decisions)) % 4 == 0)
+    decisions["decided_at"] += pd.to_timedelta(np.where(friday, 4, 0), unit="D")
+    last = START + pd.Timedelta(days=late[0], hours=9, microseconds=late[1])
+    outcomes = outcomes.loc[outcomes["occurred_at"] < last]
+    outcomes = outcomes.assign(occurred_at=outcomes["occurred_at"].where(np.arange(len(outcomes)) > 0, last))
+    trend = weekly_trend(decisions, outcomes, arms, window_days=14)
+    assert set(trend.loc[trend["week"] == START.tz_localize(None), "complete"]) == {complete}
+    assert friday.any() and set(trend["week"].dt.day_of_week) == {0}
+
+
+@pytest.mark.parametrize(("early", "counts"), [(0, False), (1, True)])
+def test_an_outcome_at_the_end_of_its_window_is_out(early, counts):
+    """A microsecond before it counts."""
+    decisions, outcomes, arms = portfolio(60)
+    paid = outcomes.loc[outcomes["outcome"] == "paid"]
+    end = paid["decision_id"].map(decisions.set_index("decision_id")["decided_at"]) + pd.Timedelta(days=14)
+    paid = paid.assign(occurred_at=end - pd.Timedelta(microseconds=early))
+    trend = weekly_trend(decisions, paid, arms, window_days=14).set_index(["week", "kpi"])
+    assert (trend.loc[(pd.Timestamp("2026-03-09"), "payment"), "policy"] > 0) == counts
+
+
+@pytest.mark.parametrize("few", ["policy", "holdout"])
+@pytest.mark.parametrize(("accounts", "is_few"), [(FEWEST_ACCOUNTS - 1, True), (FEWEST_ACCOUNTS, False)])
+def test_the_smaller_arm_says_whether_there_are_enough_accounts(few, accounts, is_few):
+    """However large the other one is."""
+    decisions, outcomes, _ = portfolio(3 * FEWEST_ACCOUNTS, accounts_each=1)
+    small = decisions["debtor_id"].str.removeprefix("D").astype(int).to_numpy() < accounts
+    other = "holdout" if few == "policy" else "policy"
+    table = compare_arms(account_units(decisions, outcomes, np.where(small, few, other))).set_index("kpi")
+    assert table.loc["payment", f"n_{few}"] == accounts
+    assert (table.loc["payment", "state"] == "few accounts") == is_few
+    # Of promises those who made one are counted: all of the other arm, so many of this one, which is large enough.
+    debtor = decisions["debtor_id"].str.removeprefix("D").astype(int).to_numpy()
+    arms = np.where(debtor % 2 == 0, few, other)
+    promised = (arms == other) | (debtor < 2 * accounts)
+    told = decisions.loc[promised & ~decisions["account_id"].duplicated()]
+    kept = pd.DataFrame({"decision_id": told["decision_id"], "occurred_at": told["decided_at"],
+                         "outcome": np.where(np.arange(len(told)) % 3 == 0, "promise_kept", "promise_to_pay"),
+                         "amount_minor": None, "currency": None})  # fmt: skip
+    table = compare_arms(account_units(decisions, kept, arms)).set_index("kpi")
+    assert table.loc["promise", "state"] == "ok" and table.loc["promise_kept", f"n_{few}"] == accounts
+    assert (table.loc["promise_kept", "state"] == "few accounts") == is_few

@@ -243,3 +243,16 @@ def test_an_offer_is_remembered_by_account_where_nobody_names_its_debtor() -> No
     by_debtor.make("A0", "d10", at=NOW, balance_minor=60_000, debtor_id="D")
     assert allowed(by_debtor, accounts({"balance_minor": 60_000}), [40]) == [{"d10"}]
     assert by_debtor.committed(NOW) == 6_000
+
+
+def test_an_offer_of_unknown_cost_holds_its_part_of_the_balance() -> None:
+    """A tenth of 60,000 and two and a half months of 40,000; what is left of the budget may be spent to the last."""
+    made = [{"account_id": name, "offer_id": offer, "offered_at": NOW, "balance_minor": balance}
+            for name, offer, balance in (("B0", "d10", 60_000), ("B1", "six", 40_000))]  # fmt: skip
+    desk = OfferDesk(PriceList.from_toml(LIST.replace("budget_minor = 100_000", "budget_minor = 12_500")), made)
+    assert desk.committed(NOW) == 7_000.0
+    assert allowed(desk, accounts({"balance_minor": 55_000}), [40]) == [{"d10"}]
+    assert allowed(desk, accounts({"balance_minor": 55_010}), [40]) == [set()]
+    told = [made[0] | {"cost_minor": 1.0}]
+    assert OfferDesk(desk.prices, told).committed(NOW) == 1.0
+    assert np.isnan(OfferDesk(desk.prices, [made[0] | {"balance_minor": None}]).committed(NOW))

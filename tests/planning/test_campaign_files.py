@@ -151,6 +151,9 @@ def test_what_a_dialler_would_cut_off_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="20 characters"):
         write_campaigns(contacts_of("call", "agents", "A" * 21), tmp_path / "new", points)
     assert not (tmp_path / "new").exists()
+    twenty = "A" * 20
+    written, _ = write_campaigns(contacts_of("call", "agents", twenty), tmp_path, POINTS.rename(index={"A1": twenty}))
+    assert twenty in (tmp_path / next(iter(written))).read_text()
 
 
 def test_every_packaged_template_has_a_name_that_whatsapp_takes(tmp_path):

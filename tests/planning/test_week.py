@@ -195,8 +195,12 @@ def test_the_rest_of_a_day_is_planned_again(morning, tables, tmp_path):
 
 
 def test_a_plan_of_another_day_is_not_replaced(morning, inputs, tmp_path):
-    with pytest.raises(InvalidInput, match="Make a new plan"):
-        SentToday.read(tmp_path / "morning", inputs, AS_OF + timedelta(hours=30), CapacityOrder.model_validate(TOLD))
+    tick = timedelta(microseconds=1)
+    for away in (-tick, timedelta(days=1), timedelta(hours=30)):
+        with pytest.raises(InvalidInput, match="Make a new plan"):
+            SentToday.read(tmp_path / "morning", inputs, AS_OF + away, CapacityOrder.model_validate(TOLD))
+    for away in (timedelta(0), timedelta(days=1) - tick):
+        SentToday.read(tmp_path / "morning", inputs, AS_OF + away, CapacityOrder.model_validate(TOLD))
 
 
 def test_what_the_decision_log_knows_is_sent_and_heard(morning, inputs, tmp_path):

@@ -242,3 +242,16 @@ def test_a_purge_leaves_the_outcomes_of_decisions_that_stay(log: DecisionLog, de
     removal = log.purge(moment, requested_by="retention job", at=moment + timedelta(days=1))
     assert (removal.decisions, removal.outcomes) == (1, 0)
     assert log.get("d00001").outcomes == (early,) or [*log.get("d00001").outcomes] == [early]
+
+
+def test_outcomes_are_read_of_the_decisions_of_an_interval(log: DecisionLog, decide: Decide) -> None:
+    """Half-open, by the moment of the decision and not of the outcome."""
+    records = [decide(number, decided_at=NOON + timedelta(minutes=number)) for number in range(4)]
+    log.record(records)
+    later = NOON + timedelta(days=1)
+    log.record_outcomes(
+        [OutcomeRecord(decision_id=one.decision_id, occurred_at=later, outcome="delivered") for one in records]
+    )
+    found = log.outcome_frame(NOON + timedelta(minutes=1), NOON + timedelta(minutes=3))
+    assert sorted(found["decision_id"]) == [one.decision_id for one in records[1:3]]
+    assert len(log.outcome_frame()) == 4

@@ -228,3 +228,13 @@ def test_money_that_was_taken_back_is_not_learnt_from(log: DecisionLog, decide: 
         ]
     )
     assert log.outcome_frame()["outcome"].tolist() == ["payment_reversed"]
+
+
+def test_the_event_that_was_told_last_is_the_state_whatever_its_moment(log: DecisionLog, decide: Decide) -> None:
+    """Each told on its own, dated before the one before it: each is the next step of its decision."""
+    made = _contact(decide, 1, contact_at=NOON + timedelta(hours=2))
+    log.record([made])
+    for turn, kind in enumerate(("reserved", "cancelled", "reserved", "cancelled", "reserved", "dispatched")):
+        log.record_events([_event(made, kind, 60 - turn)])
+        contacts = log.standing(["D"], LONG_AGO).contacts
+        assert [one.state for one in contacts.get("D", ())] == ([] if kind == "cancelled" else [kind])

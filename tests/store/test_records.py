@@ -302,3 +302,11 @@ def test_what_an_outcome_says_beside_its_word_is_part_of_its_key_and_is_checked(
     assert OutcomeRecord(**event, promise_date=date(2029, 3, 1)).promise_date == date(2029, 3, 1)
     with pytest.raises(InvalidInput, match="more than a year ahead"):
         OutcomeRecord(**event, promise_date=date(2029, 3, 2))
+
+
+@pytest.mark.parametrize(("most", "more"), [("a" * 64, "a" * 65), ("a b c d e", "a b c d e f")])
+def test_a_level_may_be_as_long_as_it_may(most: str, more: str) -> None:
+    """64 characters, five words; blanks around it count as nothing."""
+    refuse_free_text({"stage": f" {most} "})
+    with pytest.raises(InvalidInput, match="free text"):
+        refuse_free_text({"stage": more})

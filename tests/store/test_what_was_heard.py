@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from recommender.store.decision_log import known, stops
-from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome
+from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome, Standing
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -81,3 +81,27 @@ def test_a_stop_takes_back_what_is_planned_for_that_moment_or_later(hours, cance
     monkeypatch.setattr(stops, "_owner", lambda *_: "D")
     assert stops.stop_contact(log, "d1", at=AT) == cancelled
     assert [event.kind for event in written] == ["cancelled"] * len(cancelled)
+
+
+def test_what_a_caller_dates_at_the_moment_itself_has_happened():
+    """A third failure closes the point then; one of a microsecond later is not known yet."""
+    failures = [told("A", "bounced", hours=hours) for hours in (-48, -24)]
+    for late, points in ((timedelta(0), ["email"]), (timedelta(microseconds=1), ["sms", "email"])):
+        last = told("A", "bounced", hours=24)
+        contacts = [*failures, last | {"sent_at": last["sent_at"] + late}]
+        assert after(facts_of("A"), contacts)[0]["consented_channels"] == points
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=-12), timedelta(hours=12)])
+def test_half_a_day_apart_are_two_contacts(away):
+    """A microsecond nearer they are one: counted once, with the purpose that the ledger knows, failed once."""
+    contact = LedgerContact("d1", "A", "D", "sms", AT, "dispatched", purpose="reminder")
+    standing = Standing(contacts={"D": [contact]})
+    near = away - timedelta(microseconds=1 if away > timedelta(0) else -1)
+    event = {"account_id": "A", "channel": "sms", "outcome": "bounced", "sent_at": AT}
+    for gap, same in ((away, False), (near, True)):
+        own = told("A", "bounced") | {"sent_at": AT + gap}
+        assert bool(known.ledger_contacts(standing, [own], ())) != same
+        (kept,) = known.with_purposes([own], known.told_purposes(standing))
+        assert kept.get("purpose") == ("reminder" if same else None)
+        assert known.not_told_twice([event], [own]) == ([] if same else [event])

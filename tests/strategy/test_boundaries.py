@@ -50,6 +50,33 @@ def test_a_due_date_that_nobody_can_read_is_an_unknown_age():
     np.testing.assert_array_equal(scores, scores_by_stage(space)[stages])
 
 
+@pytest.mark.parametrize(("as_of", "stage"), [("2026-04-01T04:59:59.999999999Z", 1), ("2026-04-01T05:00:00Z", 2)])
+@pytest.mark.parametrize(
+    "place",
+    [{"timezone": "America/Bogota"}, {"country": "CO"}, {"timezone": "nowhere", "country": "CO"},
+     {"timezone": "America/Bogota", "country": "ES"}],
+)  # fmt: skip
+@pytest.mark.parametrize("due", ["2026-03-01", "2026-03-01T00:00:00Z", "2026-03-02T04:59:59Z", "2026-03-01T05:00:00Z"])
+def test_days_past_due_are_those_of_the_accounts_calendar(as_of, stage, place, due):
+    """Thirty days till midnight in Bogotá, five hours after that in UTC; the day of the due date is Bogotá's too."""
+    space = ActionSpace({"channel": ["call", "sms", "email"], "tone": ["friendly", "firm"]})
+    rows = pd.DataFrame([place | {"due_date": due}, {"due_date": "2026-03-02"}, {"due_date": "2026-03-01"}])
+    scores = seed_rule_scores(rows, space, as_of=as_of)
+    np.testing.assert_array_equal(scores, scores_by_stage(space)[[stage, 1, 2]])  # without a place: UTC
+
+
+def test_each_row_counts_by_the_first_that_it_tells():
+    """Days, then the due date, then the stage; a date without a moment to count to says nothing."""
+    space = ActionSpace({"channel": ["call", "sms", "email"], "tone": ["friendly", "firm"]})
+    rows = pd.DataFrame(
+        {"days_past_due": [5, None, None, None], "due_date": ["2026-01-01", "2026-02-01", None, "soon"],
+         "stage": ["preventive", "preventive", "judicial", "preventive"]}
+    )  # fmt: skip
+    for as_of, stages in (("2026-03-31T12:00:00Z", [1, 2, 3, 0]), (None, [1, 0, 3, 0])):
+        scores = seed_rule_scores(rows, space, as_of=as_of)
+        np.testing.assert_array_equal(scores, scores_by_stage(space)[stages])
+
+
 def test_without_chance_ties_go_to_the_better_reward_then_to_the_first():
     """The most probable action; among equals the greater expected reward, among those the lowest index."""
     probabilities = np.array([[0.4, 0.4, 0.2], [0.4, 0.4, 0.2], [0.3, 0.3, 0.4]])

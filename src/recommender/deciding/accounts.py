@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recommender.columns import Columns, Tabular, is_null
-from recommender.local_time import as_utc_us, is_timezone, local_time
-from recommender.rules import due_days
+from recommender.local_time import as_utc_us
+from recommender.rules import due_days, own_days
 from recommender.strategy import STAGES, stage_of
 
 __all__ = ["Accounts"]
@@ -56,7 +55,7 @@ class Accounts(Columns):
         """Days past due of the due dates where none are told."""
         if "due_date" not in self or not (unsaid := self._unsaid("days_past_due")).any():
             return self
-        return self._filled("days_past_due", unsaid, self._today(as_of) - due_days(self))
+        return self._filled("days_past_due", unsaid, own_days(self, as_utc_us(as_of)) - due_days(self))
 
     def _staged(self) -> Self:
         """Stages by days past due where none is told."""
@@ -80,11 +79,6 @@ class Accounts(Columns):
             filled[row] = found[row].item() if isinstance(found, np.ndarray) else found[row]
         return self.assign(**{name: filled})
 
-    def _today(self, as_of: datetime) -> NDArray[np.float64]:
-        """Day since 1970-01-01 on each debtor's calendar."""
-        now = as_utc_us(as_of)
-        return self.read("timezone", lambda zone: _local_day(now, zone if is_timezone(zone) else "UTC"), np.float64)
-
     def _dated(self, as_of: datetime) -> Self:
         """Due dates of the days past due where none is told; one that cannot be read stays as it is."""
         told = self.values("due_date") if "due_date" in self else [None] * len(self)
@@ -94,17 +88,13 @@ class Accounts(Columns):
         if not mine.any():
             return self
         dates = list(told)
-        due = (self._today(as_of) - np.where(mine, days, 0.0)).astype(np.int64).astype("datetime64[D]").astype(str)
+        due = own_days(self, as_utc_us(as_of)) - np.where(mine, days, 0.0)
+        written = due.astype(np.int64).astype("datetime64[D]").astype(str)
         for row in np.flatnonzero(mine).tolist():
-            dates[row] = str(due[row])
+            dates[row] = str(written[row])
         return self.assign(due_date=dates)
 
     def row(self, position: int) -> dict[str, Any]:
         """One account by its columns."""
         picked = {name: self.source(name)[position] for name in self.names}
         return {name: one.item() if isinstance(one, np.generic) else one for name, one in picked.items()}
-
-
-@lru_cache(maxsize=4_096)
-def _local_day(instant_us: int, zone: str) -> int:
-    return int(local_time(np.array([instant_us]), zone).day[0])

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,13 @@ from recommender.deciding.objective import OBJECTIVES, Objective
 from recommender.deciding.offer_choice import OfferChoice
 from recommender.errors import InvalidInput
 from recommender.strategy import (
-    STAGES,
     Belief,
     ContactStrategy,
     SeedStrategy,
     epsilon_greedy,
     nothing_learnt,
     scores_by_stage,
-    stage_of,
+    stages_of,
 )
 
 __all__ = ["Led", "Opinion", "Opinions", "check_objective", "row_chunks"]
@@ -162,7 +160,7 @@ class Opinions:
         """Rewards, the same less what offers cost, beliefs, and the encoded context (None: the seed rules)."""
         strategy = self.strategy
         if isinstance(strategy, SeedStrategy) or context is None:
-            scores = self._by_stage[_stages(_some(accounts, rows))]
+            scores = self._by_stage[stages_of(_some(accounts, rows))]
             return scores, scores, nothing_learnt, None
         X = context[rows]
         scored = strategy.reward_model_.compiled.score(X)
@@ -212,16 +210,3 @@ def _some(accounts: Accounts, rows: slice) -> Accounts:
     """Some rows in a run."""
     is_all = rows == slice(0, len(accounts))
     return accounts if is_all else accounts.take(np.arange(rows.start, rows.stop))
-
-
-def _stages(accounts: Accounts) -> NDArray[np.int64]:
-    """Stage of each account as the seed rules count it: by its days, else as told; unknown is the second."""
-    days = accounts.numbers("days_past_due") if "days_past_due" in accounts else np.full(len(accounts), np.nan)
-    stages, undated = stage_of(days), np.isnan(days)
-    if "stage" in accounts and undated.any():
-        stages[undated] = accounts.read("stage", _told_stage, np.int64)[undated]
-    return stages
-
-
-def _told_stage(stage: Any) -> int:
-    return STAGES.index(stage) if stage in STAGES else 1

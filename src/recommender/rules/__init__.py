@@ -15,6 +15,7 @@ from recommender.rules.examples import (
 )
 from recommender.rules.facts import (
     due_days,
+    own_days,
 )
 from recommender.rules.guardrails import (
     Guardrails,
@@ -109,6 +110,7 @@ __all__ = [
     "load_pack",
     "named_holidays",
     "named_packs",
+    "own_days",
     "pack_digest",
     "pack_ids",
     "pack_warnings",

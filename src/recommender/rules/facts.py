@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from recommender.columns import Columns, is_null
 from recommender.intake import canonical_word, country_zone, day_told
-from recommender.local_time import DAY_US, is_timezone
+from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.rules.vocabulary import ABOUT, CHANNELS, FLAGS, PARTIES, TOLD_FLAGS
 
-__all__ = ["FACT", "NO_DUE_DAY", "NO_SHARE", "Facts", "Locality", "due_days", "id_codes", "owners", "read_facts"]
+__all__ = [
+    "FACT", "NO_DUE_DAY", "NO_SHARE", "Facts", "Locality", "due_days", "id_codes", "own_days", "owners", "read_facts",
+]  # fmt: skip
 
 #: Day number of a due date that nobody knows: in the past of every instant, so the debt is overdue.
 NO_DUE_DAY = -(2**40)
@@ -275,12 +277,15 @@ def _days(accounts: Columns, name: str) -> tuple[Any, Any]:
         days = np.array(days, dtype=np.int64).reshape(len(accounts))
         cells, zones, countries = (accounts.values(one) for one in (name, "timezone", "country"))
         for row in np.flatnonzero(timed).tolist():
-            zone, country = zones[row], countries[row]
-            if not is_timezone(zone):  # as tables are read: the one zone of its country
-                zone = country_zone(country) if isinstance(country, str) else None
+            zone = zones[row] if is_timezone(zones[row]) else _zone_of_country(countries[row])
             day = day_told(cells[row], zone)
             days[row] = NO_DUE_DAY if day is None else (day - _DAY_0).days
     return days, odd
+
+
+def _zone_of_country(country: Any) -> str | None:
+    """The clock of an account that tells none, as tables are read: the one zone of its country."""
+    return country_zone(country) if isinstance(country, str) else None
 
 
 def _day_of(value: Any) -> tuple[int, bool, bool]:
@@ -313,6 +318,29 @@ def due_days(accounts: Columns) -> NDArray[np.float64]:
     """Days since 1970-01-01 of each account's due date; NaN where none can be read."""
     days = np.asarray(_days(accounts, "due_date")[0], dtype=np.float64).reshape(len(accounts))
     return np.where(days == NO_DUE_DAY, np.nan, days)
+
+
+def own_days(accounts: Columns, at_us: int) -> NDArray[np.float64]:
+    """Day since 1970-01-01 on each account's calendar; UTC where nobody knows its clock.
+
+    Parameters
+    ----------
+    accounts : Columns
+        ``timezone``, ``country`` where known: the zones of :func:`recommender.intake.account_zones`.
+    at_us : int
+        Microseconds UTC.
+    """
+    days = accounts.read("timezone", lambda zone: _local_day(at_us, zone) if is_timezone(zone) else np.nan, np.float64)
+    unknown = np.isnan(days)
+    if unknown.any():
+        of_country = accounts.read("country", lambda code: _local_day(at_us, _zone_of_country(code)), np.float64)
+        days[unknown] = of_country[unknown]
+    return days
+
+
+@lru_cache(maxsize=4_096)
+def _local_day(at_us: int, zone: str | None) -> int:
+    return int(local_time(np.array([at_us]), zone or "UTC").day[0])
 
 
 def owners(accounts: Columns) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, int], dict[str, int]]:

@@ -38,6 +38,7 @@ from recommender.strategy.seed_rules import (
     scores_by_stage,
     seed_rule_scores,
     stage_of,
+    stages_of,
 )
 from recommender.strategy.trained_on import (
     check_learnable,
@@ -72,6 +73,7 @@ __all__ = [
     "seed_rule_scores",
     "softmax",
     "stage_of",
+    "stages_of",
     "temperature_for_cost",
     "uniform",
 ]

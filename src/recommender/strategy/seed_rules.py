@@ -15,9 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
-from recommender.columns import utc_moment
+from recommender.columns import Columns, is_null, utc_moment
+from recommender.local_time import as_utc_us
+from recommender.rules import due_days, own_days
 
-__all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of"]
+__all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of", "stages_of"]
 
 STAGES = ("preventive", "administrative", "extrajudicial", "judicial")
 _LAST_DAY = np.array([0.0, 30.0, 90.0])
@@ -56,7 +58,9 @@ def seed_rule_scores(accounts: pd.DataFrame, actions: ActionSpace, *, as_of: Any
     Parameters
     ----------
     accounts : DataFrame
-        With ``days_past_due`` (days, negative before the due date), ``stage``, or ``due_date`` and an ``as_of``.
+        With ``days_past_due`` (days, negative before the due date), ``due_date`` and an ``as_of``, or ``stage``: the
+        first of them that a row tells counts. ``timezone`` and ``country`` where known: days are those of the account's
+        own calendar.
     actions : ActionSpace
     as_of : instant or None
         Needed only to turn ``due_date`` into days past due.
@@ -67,7 +71,8 @@ def seed_rule_scores(accounts: pd.DataFrame, actions: ActionSpace, *, as_of: Any
         A score that orders by channel, then tone, then hour. ``NO_CONTACT`` and actions the advice does not name
         score least.
     """
-    return scores_by_stage(actions)[_stages(accounts, as_of)]
+    at_us = None if as_of is None else as_utc_us(utc_moment(as_of, "as_of").floor("us").to_pydatetime())
+    return scores_by_stage(actions)[stages_of(Columns.of(accounts), at_us)]
 
 
 def scores_by_stage(actions: ActionSpace) -> NDArray[np.float64]:
@@ -75,22 +80,28 @@ def scores_by_stage(actions: ActionSpace) -> NDArray[np.float64]:
     return np.stack([_scores_of_stage(stage, actions) for stage in STAGES])
 
 
-def _stages(accounts: pd.DataFrame, as_of: Any | None) -> NDArray[np.int64]:
-    told = None
-    if "stage" in accounts:
-        position = {name: code for code, name in enumerate(STAGES)}
-        told = np.asarray(accounts["stage"].map(position).fillna(1), dtype=np.int64)
-    if "days_past_due" in accounts:
-        days = pd.to_numeric(accounts["days_past_due"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        return stage_of(days) if told is None else np.where(np.isnan(days), told, stage_of(days))
-    if told is not None:
-        return told
-    if "due_date" in accounts and as_of is not None:
-        due = pd.to_datetime(accounts["due_date"], errors="coerce", utc=True)
-        today = utc_moment(as_of, "as_of")
-        days = (today.normalize() - due).dt.days
-        return stage_of(days.to_numpy(dtype=np.float64, na_value=np.nan))
-    return np.ones(len(accounts), dtype=np.int64)
+def stages_of(accounts: Columns, at_us: int | None = None) -> NDArray[np.int64]:
+    """Stage of each account: by its days past due, else by its due date, else as told; unknown counts as 1.
+
+    Parameters
+    ----------
+    accounts : Columns
+    at_us : int or None
+        Microseconds UTC; the due date is counted to that day on the account's own calendar. None = no due date is read.
+    """
+    days = accounts.numbers("days_past_due") if "days_past_due" in accounts else np.full(len(accounts), np.nan)
+    if at_us is not None and "due_date" in accounts:
+        unsaid = np.array(list(map(is_null, accounts.values("days_past_due"))), dtype=bool)
+        if unsaid.any():
+            days = np.where(unsaid, own_days(accounts, at_us) - due_days(accounts), days)
+    stages, undated = stage_of(days), np.isnan(days)
+    if "stage" in accounts and undated.any():
+        stages[undated] = accounts.read("stage", _told_stage, np.int64)[undated]
+    return stages
+
+
+def _told_stage(stage: Any) -> int:
+    return STAGES.index(stage) if stage in STAGES else 1
 
 
 def _scores_of_stage(stage: str, actions: ActionSpace) -> NDArray[np.float64]:
