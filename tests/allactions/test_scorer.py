@@ -260,8 +260,8 @@ def test_categories_of_a_frame_in_another_order_are_refused(hours: list[int]) ->
 def test_import_compiles_nothing() -> None:
     """Importing the package compiles no machine code."""
     code = (
-        "from recommender.allactions import kernel; from recommender.allactions import additive;"
-        "assert not kernel.score_rows.signatures and not additive._combine.signatures"
+        "from recommender.allactions import blend, kernel;"
+        "assert not kernel.score_rows.signatures and not blend._design.signatures"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
