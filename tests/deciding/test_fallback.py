@@ -77,13 +77,3 @@ def test_nothing_legal_is_no_chain() -> None:
         fallback_chain(DECIDER, [ACCOUNT, ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[])
     with pytest.raises(ValueError, match="no way to fail"):
         fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], failures={"sms": "lost"})
-
-
-def test_a_step_is_decided_until_the_days_are_over_and_on_the_last_moment_too() -> None:
-    """On a Sunday nothing is legal in Chile; a day later, which is the end of one day, something is."""
-    sunday = MONDAY - timedelta(days=1)
-    asked = {"packs": ["CL"], "contacts": []}
-    (step,) = fallback_chain(DECIDER, [ACCOUNT], as_of=sunday, days=1, failures={}, **asked)
-    assert step.as_of == MONDAY
-    saturday = sunday - timedelta(days=1) + timedelta(hours=11)  # 20:00 in Santiago: too late for that day
-    assert fallback_chain(DECIDER, [ACCOUNT], as_of=saturday, days=1, failures={}, **asked) == []

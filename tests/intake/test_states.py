@@ -366,6 +366,7 @@ def test_failures_of_a_contact_half_a_day_apart_are_two(apart, blocked):
                          "channel": "sms", "outcome": "bounced"})  # fmt: skip
     frame = pd.DataFrame({"account_id": ["A"], "debtor_id": ["D"]})
     for moment in (at - apart, at + apart):
-        told = pd.DataFrame({"contact_id": ["c1"], "outcome": "bounced", "occurred_at": [moment]})
+        # The first row of a contact is what its own outcome says, whenever that was noted.
+        told = pd.DataFrame({"contact_id": ["c1", "c1"], "outcome": "bounced", "occurred_at": [at, moment]})
         (found,) = account_states(frame, contacts=sent, outcomes=told, as_of=NOW)
         assert set(found.blocked) == blocked

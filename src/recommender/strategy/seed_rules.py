@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, is_null, utc_moment
 from recommender.local_time import as_utc_us
-from recommender.rules import due_days, own_days
 
 __all__ = ["STAGES", "applies_to", "scores_by_stage", "seed_rule_scores", "stage_of", "stages_of"]
 
@@ -91,6 +90,8 @@ def stages_of(accounts: Columns, at_us: int | None = None) -> NDArray[np.int64]:
     """
     days = accounts.numbers("days_past_due") if "days_past_due" in accounts else np.full(len(accounts), np.nan)
     if at_us is not None and "due_date" in accounts:
+        from recommender.rules import due_days, own_days  # here: a strategy comes without what reads raw tables
+
         unsaid = np.array(list(map(is_null, accounts.values("days_past_due"))), dtype=bool)
         if unsaid.any():
             days = np.where(unsaid, own_days(accounts, at_us) - due_days(accounts), days)
