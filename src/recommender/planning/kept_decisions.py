@@ -157,11 +157,14 @@ def _left_out(log: DecisionLog, kept: _Kept, concerned: Collection[DecisionRecor
     out = {
         one.debtor_id for one in concerned if stopped & {id_key(one.account_id), id_key(str(one.debtor_id))}
     }  # fmt: skip
-    owner = {one.account_id: one.debtor_id for one in concerned}
+    planned = {one.account_id: one.debtor_id for one in concerned}
+    owner = dict(planned)  # also of accounts of the same people that the plan has no decision about
     now: Counter[tuple[str, str, str, str]] = Counter()
-    for some in _in_parts(owner, _AT_ONCE):
-        accounts = pd.DataFrame({"account_id": some, "debtor_id": [owner[one] for one in some]})
-        now += _heard(read_chunk_standing(log, accounts, None, kept.as_of, ()))
+    for some in _in_parts(planned, _AT_ONCE):
+        accounts = pd.DataFrame({"account_id": some, "debtor_id": [planned[one] for one in some]})
+        standing = read_chunk_standing(log, accounts, None, kept.as_of, ())
+        now += _heard(standing)
+        owner |= {str(one["account_id"]): one["debtor_id"] for one in standing.heard}
     then = Counter({event: n for event, n in kept.heard.items() if event[0] in owner})
     news = [*(now - then), *(then - now)]  # also what was taken back
     return out | {owner[event[0]] for event in news if event[3] not in _NO_NEWS}
