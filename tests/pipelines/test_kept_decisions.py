@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -24,7 +25,7 @@ from recommender.planning import (
     read_capacity,
     settle_offers,
 )
-from recommender.store.decision_log import BudgetSpent, DecisionLog, Seen, decisions, offers_made
+from recommender.store.decision_log import BudgetSpent, DecisionLog, OutcomeRecord, Seen, decisions, offers_made
 from tests.pipelines.offer_world import CAPACITY, OFFERS, offer_accounts, offer_strategy
 
 AS_OF = datetime.fromisoformat("2026-11-24T08:00:00-05:00")
@@ -103,6 +104,38 @@ def test_offers_that_another_plan_spent_the_budget_for_write_nothing(model, tmp_
         let_out(log, planned(model, log, tmp_path / "again", accounts.iloc[30:], "again", budget_minor="60_000"))
         assert len(rows_of(log)) > len(before)
         assert offers_made(log)["cost_minor"].sum() <= 60_000 + 1e-6
+
+
+@pytest.mark.parametrize("heard_since", [None, "opt_out_all", "paid"])
+def test_what_was_heard_of_an_account_beside_the_plan_is_of_its_debtor(model, tmp_path, empty_url, heard_since):
+    """An account that is in no plan, and answered: it stops nothing by itself, and what is heard since then does."""
+    accounts = offer_accounts().iloc[:6].assign(debtor_id=[f"D{number}" for number in range(6)])
+    with DecisionLog.create(empty_url) as log, DecisionLog.create(f"sqlite:///{tmp_path}/other.db") as elsewhere:
+        let_out(elsewhere, planned(model, elsewhere, tmp_path / "first", accounts, "first"))
+        one = elsewhere.get(next(iter(rows_of(elsewhere)))).decision
+        before = replace(
+            one, decision_id="before", account_id="beside", debtor_id="D0", request_key="before",
+            decided_at=AS_OF - timedelta(days=20),
+            contact_at=None if one.contact_at is None else one.contact_at - timedelta(days=20),
+        )  # fmt: skip
+        log.record([before])
+
+        def heard(word, ago, **more):
+            log.record_outcomes([OutcomeRecord(decision_id="before", occurred_at=AS_OF - ago, outcome=word, **more)])
+
+        heard("delivered", timedelta(days=19))
+        heard("answered", timedelta(days=18))
+        path = planned(model, log, tmp_path / "plan", accounts, "plan")
+        if heard_since is not None:
+            money = {"amount_minor": 100, "currency": "COP"} if heard_since == "paid" else {}
+            heard(heard_since, timedelta(hours=1), **money)
+        done = let_out(log, path)
+        contacted = {
+            row.decision.debtor_id for row in map(log.get, rows_of(log)) if row.decision.contact_at is not None
+        }
+        assert done.contacts + done.left_out == 6
+        assert done.left_out == (heard_since is not None)
+        assert len(contacted - {"D0"}) == 5
 
 
 def test_many_debtors_are_held_at_once(tmp_path, empty_url, model):
