@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["LoggedFeedback", "ProtectedAttributeWarning"]
 
 RewardKind = Literal["binary", "amount"]
-
 _logger = logging.getLogger(__name__)
 
 
