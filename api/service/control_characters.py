@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from recommender.errors import InvalidInput
 
@@ -43,6 +44,13 @@ def controlled_place(value: Any) -> tuple[str, ...] | None:
     return None
 
 
+def _place_in(body: bytes) -> tuple[str, ...] | None:
+    try:
+        return controlled_place(json.loads(body))
+    except (ValueError, RecursionError):
+        return None  # no JSON: its route says so
+
+
 async def refuse_controls(request: Request) -> None:
     """Refuse a JSON body with a control character, before its words are read.
 
@@ -52,10 +60,7 @@ async def refuse_controls(request: Request) -> None:
     """
     if request.method != "POST" or not holds_controls(body := await request.body()):
         return
-    try:
-        place = controlled_place(json.loads(body))
-    except (ValueError, RecursionError):
-        return  # no JSON: its route says so
+    place = await run_in_threadpool(_place_in, body)  # off the event loop, as all parsing is
     if place is not None:
         named = [one for one in place if not one.isdecimal()]
         raise InvalidInput(

@@ -82,18 +82,20 @@ def told_clocks(
 
 def _added_up(U: Floats, actions: ActionSpace, action: NDArray[np.int64], target: Floats) -> Floats:
     """Probabilities of a logistic regression in which context and the levels of an action add up."""
-    levels = [
-        np.eye(size + 1)[codes[action], :size] for codes, size in zip(actions.codes.T, actions.shape, strict=True)
-    ]
-    design = np.column_stack([U, *levels])
     step = max(1, -(-len(target) // _ADDED_ROWS))
-    some, known = design[::step], target[::step]
-    weights = np.zeros(design.shape[1])
+    factors = list(zip(actions.codes.T, actions.shape, strict=True))
+    levels = [np.eye(size + 1)[codes[action[::step]], :size] for codes, size in factors]
+    some, known = np.column_stack([U[::step], *levels]), target[::step]
+    weights = np.zeros(some.shape[1])
     for _ in range(_STEPS):
         p = expit(some @ weights)
         curvature = some.T @ ((p * (1.0 - p))[:, None] * some) + np.eye(len(weights))
         weights += np.linalg.solve(curvature, some.T @ (known - p) - weights)
-    return np.asarray(expit(design @ weights))
+    added, at = U @ weights[: U.shape[1]], U.shape[1]
+    for codes, size in factors:
+        added += np.append(weights[at : at + size], 0.0)[codes][action]  # no level: the last code, or -1
+        at += size
+    return np.asarray(expit(added))
 
 
 def wave_statistic(

@@ -224,13 +224,16 @@ def _arrow(cells: pd.Series) -> pa.ChunkedArray:
     if isinstance(cells.dtype, pd.StringDtype):
         texts = pa.array(cells, type=pa.string(), from_pandas=True)
         return texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
+    if pd.api.types.infer_dtype(cells, skipna=True) not in (
+        "string",
+        "boolean",
+    ):  # True is 1 to a factor, a list no value
+        return pa.chunked_array(
+            [pa.array([None if pd.api.types.is_scalar(v) and pd.isna(v) else str(v) for v in cells], type=pa.string())]
+        )
     codes, distinct = pd.factorize(cells)  # few words, many rows
-    at = pa.array(codes, mask=codes < 0)
-    if len(distinct) and all(isinstance(value, bool | np.bool_) for value in distinct):
-        words = pa.array([bool(value) for value in distinct], type=pa.bool_())
-    else:
-        words = pa.array([str(value) for value in distinct], type=pa.string())
-    return pa.chunked_array([words.take(at)])
+    words = pa.array(distinct.tolist(), type=pa.bool_() if isinstance(distinct[0], bool | np.bool_) else pa.string())
+    return pa.chunked_array([words.take(pa.array(codes, mask=codes < 0))])
 
 
 def _typed(table: pa.Table, name: str) -> pa.Table:
