@@ -31,7 +31,7 @@ CHANNEL_NAMES: tuple[str, ...] = ("call", "sms", "whatsapp", "email", "ivr", "le
 _CHANNELS = {
     "call": "call llamada llamadas llamada_telefonica telefono telefonica tel telf phone phone_call voice voz voice_call outbound_call ligacao ligacoes chamada telefonema llamado llamados llamada_saliente",
     "sms": "sms mensaje mensajes mensaje_de_texto mensajes_de_texto mensaje_texto texto text text_message msj mms torpedo mensagem mensagens mensagem_de_texto",
-    "whatsapp": "whatsapp wa wsp wpp whats_app whatsapp_business zap",
+    "whatsapp": "whatsapp wa wsp wpp whats_app whatsapp_business whatsapp_message whatsapp_messages mensaje_de_whatsapp mensaje_whatsapp mensagem_de_whatsapp zap",
     "email": "email e_mail mail correo correo_electronico correos email_address correio_eletronico correo_e correos_electronicos",
     "ivr": "ivr robocall llamada_automatica llamada_grabada mensaje_de_voz voicebot bot_de_voz audio_respuesta ura",
     "letter": "letter carta postal_letter correo_postal correo_fisico carta_fisica carta_registrada",
@@ -63,13 +63,13 @@ _DEBTOR_TYPES = {
     "company": "company empresa persona_juridica persona_moral juridica business sociedad corporate pessoa_juridica",
 }
 _OUTCOMES = {
-    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute",
+    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute message_sent mensaje_enviado mensagem_enviada sms_sent sms_enviado email_sent correo_enviado email_enviado",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta sem_resposta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador "
-    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto",
+    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto sem_contato no_response no_reply",
     "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
-    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue",
-    "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt",
+    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue message_delivered mensaje_entregado mensagem_entregue sms_delivered sms_entregado email_delivered correo_entregado email_entregado",
+    "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt message_read mensaje_leido mensagem_lida email_opened correo_abierto email_abierto",
     "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu",
     "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
     "third_party": "third_party tercero contacto_con_tercero contacto_tercero familiar mensaje_con_tercero terceiro recado_com_terceiro contato_com_terceiro",
@@ -220,6 +220,9 @@ _STYLE_OF_STATE = re.compile(
 )
 
 
+_USED = re.compile(
+    r"(?:^|_)(?:outbound|outgoing|salientes?|sent|envio_de|enviad[oa]s?|made|realizad[oa]s?|efetuad[oa]s?|ended|completed)(?=_|$)"
+)
 _PARTS = re.compile(r"\s+[-\u2013|/:]\s+|\s*[()|]\s*$|\s*[(|]\s*")
 _PLACEHOLDERS = re.compile(
     r"[-\u2010-\u2015\u2212_.?*]+|#?n\s?[/.]\s?[ad]\.?|s\s?[/.]\s?[di]\.?|#n/?a!?|#(?:ref|value|div/0|null|nombre|valor)[!?]"
@@ -252,6 +255,8 @@ def canonical_word(column: str, value: Any) -> str | None:
     value : object
     """
     word = _WORDS[column].get(plain_word(str(value)))
+    if word is None and column == "channel":  # call.ended, SMS enviado: the channel and that it was used
+        return _WORDS[column].get(_USED.sub("", plain_word(str(value))).strip("_"))
     if word is not None or column not in ("outcome", "party"):
         return word
     # "PTP - Promise to pay", "01 | QUEJA": a code and its words; where its parts differ it is read as neither.

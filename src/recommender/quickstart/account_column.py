@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
 
-from recommender.intake import column_is_personal, moment_of
+from recommender.intake import column_is_personal, column_synonyms, moment_of
 from recommender.quickstart import column_names as names
 
 __all__ = ["account_of", "whole_numbers", "with_account"]
@@ -15,6 +16,11 @@ _SLOTS = 24
 _DIGITS_OF_AN_ID = 6
 _NO_GAPS = 0.8  # of the numbers between the least and the greatest are there
 _TRIED = 200
+_OFTEN = 1.25  # contacts of one id at least, in the mean: of an id of contacts there is one
+_PERSON = re.compile(
+    r"(?:contact|contacto|contato|prospect|prospecto|party|recipient|target|patient|profile|perfil|record)_?(?:external_?|ext_?|crm_?)?"
+    r"(?:id|key|ref|uuid|number|numero|no)|external_id|id_(?:externo|contacto|contato|prospecto)"
+)
 
 
 def account_of(frame: pd.DataFrame, free: Sequence[str]) -> str | None:
@@ -30,6 +36,18 @@ def account_of(frame: pd.DataFrame, free: Sequence[str]) -> str | None:
         )
         if marked and column.notna().all() and column.nunique() > max(_SLOTS, 0.05 * len(column)):
             return name
+    for name in free:  # the contract of exports knows more spellings
+        if (
+            column_synonyms(name) in ("account_id", "debtor_id")
+            and frame[name].notna().all()
+            and len(frame[name].unique()) > _SLOTS
+        ):
+            return name
+    for name in free:  # contact.external_id, prospect_id: whoever was contacted, where the same ones come again
+        if _PERSON.fullmatch(names.plain_name(name)) and frame[name].notna().all():
+            times = len(frame) / max(frame[name].nunique(), 1)
+            if times >= _OFTEN and frame[name].nunique() > _SLOTS:
+                return name
     return None
 
 

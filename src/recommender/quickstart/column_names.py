@@ -15,6 +15,7 @@ __all__ = [
 
 
 _TABLE = re.compile(r"^(?:\w+\.)+(?=\w)")  # a table's name before the column's
+_CONTACTED = frozenset(("contact", "contacto", "contato"))  # whose key, code or name is that of a person
 _CODED = re.compile(r"_(?:cd|code|cod|codigo|nm|name|nombre|desc|descripcion|key)$")
 
 
@@ -27,7 +28,8 @@ def forms(name: str) -> tuple[str, ...]:
     """Ways to read a column's name, the fullest first: ``log.channel_cd`` is ``log_channel_cd``, ``channel_cd``, ``channel``."""
     whole = plain_name(name)
     last = plain_name(_TABLE.sub("", name))
-    return tuple(dict.fromkeys((whole, last, _CODED.sub("", last))))
+    bare = _CODED.sub("", last)
+    return tuple(dict.fromkeys((whole, last, last if bare in _CONTACTED else bare)))
 
 
 def is_marked(name: str) -> bool:

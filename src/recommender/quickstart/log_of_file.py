@@ -12,7 +12,8 @@ import pandas as pd
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
-from recommender.quickstart.roles import Roles, reward_of
+from recommender.quickstart.reward_values import reward_of
+from recommender.quickstart.roles import Roles
 from recommender.quickstart.typed_cells import TypedFrame
 
 __all__ = ["MOST_ACTIONS", "log_of_file"]
@@ -48,7 +49,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
         made[name] = _levels(frame[name], nothing if idle else None)
         levels[name] = _ordered(made[name])
     if roles.hour_from is not None:
-        made["hour"] = frame[roles.hour_from].dt.hour
+        made["hour"] = typed.hours(roles.hour_from)
         levels["hour"] = _ordered(made["hour"])
     n_actions = int(np.prod([len(present) for present in levels.values()]))
     if n_actions > MOST_ACTIONS:
@@ -60,7 +61,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
         )
     for name in roles.context:
         made[f"{name} (context)" if name in made else name] = _known_before(frame, name, typed, roles.time)
-    values, _ = reward_of(frame, roles)
+    values, _ = reward_of(frame[roles.reward], roles.success)
     made["reward"] = pd.Series(values)
     named = {"propensity": roles.propensity, "account": roles.account, "time": roles.time, "cluster": roles.cluster}
     present = {role: name for role, name in named.items() if name is not None}

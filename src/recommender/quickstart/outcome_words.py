@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,10 +11,11 @@ from recommender.intake import canonical_word, plain_word
 from recommender.quickstart import column_names as names
 from recommender.quickstart.reward_words import only_affirms
 
-__all__ = ["RESPONSES", "column_holding", "tells_outcomes"]
+__all__ = ["column_holding", "is_success", "tells_outcomes"]
 
-RESPONSES = frozenset(("replied", "answered", "right_party_contact", "promise_to_pay", "promise_kept", "paid",
+_RESPONSES = frozenset(("replied", "answered", "right_party_contact", "promise_to_pay", "promise_kept", "paid",
                        "paid_in_full", "read"))  # fmt: skip
+_HUNG_UP = re.compile(r"hang|hung|colg|cuelg|deslig|cort[ao]|drop|caiu|dead|mud[ao]")
 _MOST_LEVELS = 100
 _MOSTLY = 0.9
 
@@ -33,6 +35,11 @@ def column_holding(frame: pd.DataFrame, free: Sequence[str], success: Sequence[s
     return holding[0] if len(holding) == 1 else None
 
 
+def is_success(word: str) -> bool:
+    """Whether a word of the ladder of outcomes is a response; who hung up was reached, and no more."""
+    return canonical_word("outcome", word) in _RESPONSES and not _HUNG_UP.search(plain_word(word))
+
+
 def tells_outcomes(name: str, column: pd.Series) -> bool:
     """Whether nearly all cells are words of the ladder of outcomes, a response among them, whatever it is called.
 
@@ -43,7 +50,7 @@ def tells_outcomes(name: str, column: pd.Series) -> bool:
     if _is_of_another(name):
         return False
     said = column.dropna().map({word: canonical_word("outcome", str(word)) for word in pd.unique(column.dropna())})
-    return bool(said.notna().mean() >= _MOSTLY and said.isin(RESPONSES).any() and said.nunique() >= 2)
+    return bool(said.notna().mean() >= _MOSTLY and said.isin(_RESPONSES).any() and said.nunique() >= 2)
 
 
 def _is_of_another(name: str) -> bool:

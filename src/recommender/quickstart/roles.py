@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput, shorten
-from recommender.intake import canonical_channel, canonical_word, plain_word
+from recommender.intake import canonical_channel, column_synonyms, plain_word
 from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import account_of
 from recommender.quickstart.known_before import known_before
 from recommender.quickstart.no_contacts import refuse_events, refuse_totals
-from recommender.quickstart.outcome_words import RESPONSES, column_holding, tells_outcomes
-from recommender.quickstart.reward_words import affirmed, is_money_received, meanings_of
+from recommender.quickstart.outcome_words import column_holding, tells_outcomes
+from recommender.quickstart.reward_values import reward_of
+from recommender.quickstart.reward_words import is_money_received
 from recommender.quickstart.typed_cells import TypedFrame
 
-__all__ = ["Roles", "guess_roles", "reward_of"]
+__all__ = ["Roles", "guess_roles"]
 
 Ask = Callable[[str, Sequence[str]], str | None]
 
@@ -119,9 +119,10 @@ def guess_roles(
     hour_from = None
     if not action and by_hour:
         hour_from = by_hour
-    elif not action and chance is None and at in typed.timed and _chooses_hours(frame, factors, at):
+    elif not action and chance is None and at in typed.timed and _chooses_hours(typed, factors, at):
         hour_from = at
-    sentences.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from})"] if hour_from else []))))
+    of_utc = ", in UTC" if hour_from in typed.utc else ""
+    sentences.append("action: " + " x ".join((*factors, *([f"hour (of {hour_from}{of_utc})"] if hour_from else []))))
     sentences += [f"{role}: {name}" for role, name in _named(at, unit, debtor, chance)]
     if chance is None:
         sentences.append("propensities: not logged, so they are estimated")
@@ -134,9 +135,13 @@ def guess_roles(
         account=unit,
         time=at,
     )
-    values, words = reward_of(frame, roles)
+    values, words = reward_of(frame[reward], success)
     if words:
         sentences[0] += f" (success: {shorten(words, 8)})"
+    if unknown := int(np.isnan(values).sum()):
+        sentences.insert(
+            1, f"{unknown:,} of {len(values):,} contacts have no {reward}: what came of them teaches nothing"
+        )
     context, left_out = known_before(typed, rest, factors, values, at)
     return replace(
         roles,
@@ -165,67 +170,6 @@ def _named(time: str | None, account: str | None, debtor: str | None, propensity
     return [(role, name) for role, name in roles.items() if name is not None]
 
 
-def reward_of(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray[Any, np.dtype[np.float64]], list[str]]:
-    """Reward as numbers, and the words that count as success where it is text.
-
-    Raises
-    ------
-    InvalidInput
-        When it is not clear which words are a success.
-    """
-    column = frame[roles.reward]
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        kinds = np.unique(values[~np.isnan(values)])
-        if roles.success:
-            wanted = [_number_among(kinds, one, roles.reward) for one in roles.success]
-            return np.where(np.isnan(values), np.nan, np.isin(values, wanted)).astype(np.float64), list(roles.success)
-        if np.array_equal(kinds, [1.0, 2.0]):
-            raise InvalidInput.in_column(
-                roles.reward,
-                "holds 1 and 2, and statistics programs write yes as either",
-                values=["1", "2"],
-                mend="State which is the success: --success 1 or --success 2.",
-            )
-        if len(kinds) == 2 and not np.array_equal(kinds, [0.0, 1.0]):  # -1/1, 0/100: the larger one is the success
-            return np.where(np.isnan(values), np.nan, values == kinds[1]).astype(np.float64), [f"{kinds[1]:g}"]
-        return values, []
-    if not pd.api.types.is_object_dtype(column.dtype) and not pd.api.types.is_string_dtype(column.dtype):
-        raise InvalidInput.in_column(
-            roles.reward, "holds instants, not outcomes", mend="Name the reward with --reward COLUMN."
-        )
-    distinct = [str(word) for word in pd.unique(column.dropna())]
-    chosen = [word for word in distinct if plain_word(word) in {plain_word(one) for one in roles.success}]
-    if not roles.success:
-        ladder = {word: canonical_word("outcome", word) for word in distinct}
-        known = column.map(ladder).notna().sum() / max(int(column.notna().sum()), 1)
-        meanings = meanings_of(distinct)
-        if len(meanings) == 2:
-            chosen = affirmed(meanings, {plain_word(word) for word, to in ladder.items() if to in RESPONSES})
-        elif known >= 0.9:
-            chosen = [word for word, to in ladder.items() if to in RESPONSES]
-    if not chosen or len(chosen) == len(distinct):
-        raise InvalidInput.in_column(
-            roles.reward,
-            f"is text, and it is not clear which of its words are a success: {shorten(distinct, 20)}",
-            mend="State them: --success WORD (repeat for more), or name another reward: --reward COLUMN.",
-        )
-    values = np.where(column.isna(), np.nan, column.isin(chosen)).astype(np.float64)
-    return values, chosen
-
-
-def _number_among(kinds: np.ndarray[Any, np.dtype[np.float64]], word: str, column: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise InvalidInput.in_column(
-            column,
-            f"holds numbers, and a success was stated as {word!r}; its numbers are "
-            f"{shorten([f'{one:g}' for one in kinds], 8)}",
-            mend="State numbers, --success 1, or the column that holds the word: --reward COLUMN.",
-        ) from None
-
-
 def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action: bool) -> str:
     frame = typed.frame
     usable = [name for name in free if name not in typed.instants and frame[name].nunique() >= 2]
@@ -244,6 +188,10 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         return answers[0]
     if len(told := [name for name in usable if tells_outcomes(name, frame[name])]) == 1:
         return told[0]
+    # The contract of exports knows more spellings; its words may be of the house.
+    for name in usable:
+        if column_synonyms(name) == "outcome" and frame[name].dtype == object and frame[name].nunique() <= _MOST_LEVELS:
+            return name
     refuse_totals(frame, None)
     binary = [name for name in binary if names.plain_name(name) not in _CHOSEN and not _channels(frame[name])]
     if ask is not None and (said := ask("Which column tells whether a contact succeeded?", binary or usable)):
@@ -364,14 +312,14 @@ def _channels(column: pd.Series) -> bool:
     return len(levels) >= 2 and sum(one is not None for one in levels) >= 0.6 * len(levels)
 
 
-def _chooses_hours(frame: pd.DataFrame, factors: tuple[str, ...], at: str) -> bool:
+def _chooses_hours(typed: TypedFrame, factors: tuple[str, ...], at: str) -> bool:
     """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
     words = {form for name in factors for form in names.forms(name)}
     if words & {*names.HOUR, *names.ACTION} or not (
-        words & set(names.CHANNEL) or any(_channels(frame[name]) for name in factors)
+        words & set(names.CHANNEL) or any(_channels(typed.frame[name]) for name in factors)
     ):
         return False
-    shares = frame[at].dt.hour.value_counts(normalize=True)
+    shares = typed.hours(at).value_counts(normalize=True)
     return bool((shares > 0.01).sum() >= 4)
 
 
@@ -384,4 +332,4 @@ def _hours_alone(typed: TypedFrame, free: list[str], at: str) -> bool:
     named = [name for name in free if known & set(names.forms(name)) or name in typed.joined or _channels(frame[name])]
     if any(len(frame[name].dropna().unique()) > 1 for name in named):
         return False
-    return bool((frame[at].dt.hour.value_counts(normalize=True) > 0.01).sum() >= 4)
+    return bool((typed.hours(at).value_counts(normalize=True) > 0.01).sum() >= 4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Literal
 
 import numpy as np
@@ -20,9 +20,13 @@ from recommender.quickstart.reshaped import as_contacts
 __all__ = ["TypedFrame", "type_cells"]
 
 DayOrder = Literal["dmy", "mdy"]
+_Moments = dict[str, tuple[pd.Timestamp, timedelta | None]]
 
 _NOTHING = frozenset(("", "na", "n_a", "nan", "null", "none", "nat", "s_d", "sin_dato", "missing", "no_data"))
 _NO_WORD = re.compile(r"[?.\-_#\s]*")
+_NO_SHIFT = timedelta(0)
+_CODE = re.compile(r"[A-Z][A-Z0-9]{0,6}")
+_CODE_OF_NO_ANSWER = "NA"
 _ID = re.compile(r"0\d+|\d{16,}")  # a leading zero, or more digits than a float holds
 _TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)($|_)")
 _MOSTLY = 0.98
@@ -45,6 +49,10 @@ class TypedFrame:
         Those whose cells carry a clock time.
     open_dates : dict of str to str
         Columns of dates that can be read two ways, with such a cell.
+    written : dict of str to Series
+        Instants with offsets of their own, as their clocks showed them.
+    utc : list of str
+        Columns of instants whose clock is that of UTC.
     parts : dict of str to str
         Column -> the column that says the same together with others.
     joined : list of str
@@ -61,11 +69,17 @@ class TypedFrame:
     instants: list[str] = field(default_factory=list)
     timed: list[str] = field(default_factory=list)
     open_dates: dict[str, str] = field(default_factory=dict)
+    written: dict[str, pd.Series] = field(default_factory=dict)
+    utc: list[str] = field(default_factory=list)
     parts: dict[str, str] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     codes: dict[str, pd.Series] = field(default_factory=dict)
+
+    def hours(self, name: str) -> pd.Series:
+        """Hour of day of each instant of a column, 0 to 23, as the clock showed it that the file wrote down."""
+        return self.written.get(name, self.frame[name]).dt.hour
 
     def speak(self, success: Sequence[str]) -> None:
         """Have columns that were put in words say their codes where a success is stated as one of these.
@@ -146,6 +160,8 @@ def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | No
         typed.instants.append(name)
         if (cells.dropna().dt.normalize() != cells.dropna()).any():
             typed.timed.append(name)
+        if isinstance(cells.dtype, pd.DatetimeTZDtype) and str(cells.dtype.tz) in ("UTC", "UTC+00:00"):
+            typed.utc.append(name)
         return cells
     if pd.api.types.is_bool_dtype(cells.dtype):
         return cells.astype("float64")
@@ -163,9 +179,18 @@ def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | No
     moments = _moments(meant, name, typed, dates)
     if moments is not None:
         typed.instants.append(name)
-        return text.map(moments).astype("datetime64[us]")
+        if name in typed.timed:
+            _keep_clocks(text, moments, name, typed)
+        return text.map(lambda word: moments.get(word, (pd.NaT, None))[0]).astype("datetime64[us]")
     meanings = set(meant.str.strip())
+    if _are_codes(meanings):
+        meanings.add(_CODE_OF_NO_ANSWER)
     return text.where(text.isin(meanings), None).astype(object)
+
+
+def _are_codes(words: set[str]) -> bool:
+    """Whether most words are codes as dialers write them, among which ``NA`` says that nobody answered."""
+    return len(words) >= 2 and sum(bool(_CODE.fullmatch(word)) for word in words) > len(words) / 2
 
 
 def _is_nothing(word: str) -> bool:
@@ -192,24 +217,36 @@ def _numbers(words: pd.Series) -> dict[str, float] | None:
     return read if known >= _MOSTLY * len(stripped) else None
 
 
-def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> dict[str, pd.Timestamp] | None:
+def _keep_clocks(text: pd.Series, moments: _Moments, name: str, typed: TypedFrame) -> None:
+    """What the clocks of instants with an offset showed: 08:15-05:00 is 08:15 for whoever was called."""
+    shifts = {shift for _, shift in moments.values() if shift is not None}
+    if shifts == {_NO_SHIFT}:
+        typed.utc.append(name)
+    elif shifts:
+        shown = {word: at + (shift or _NO_SHIFT) for word, (at, shift) in moments.items()}
+        typed.written[name] = text.map(shown).astype("datetime64[us]")
+
+
+def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | None) -> _Moments | None:
+    """Instant and offset of each word (None: it has none); None where the column holds no moments."""
     stripped = words.str.strip()
     order = day_evidence(stripped).decided or dates
     first = [moment_of(word, order) for word in stripped.head(_TRIED)]
     if sum(one is not None for one in first) < _MOSTLY * len(first):
         return None
-    read, timed, still_open = {}, False, ""
+    read: _Moments = {}
+    timed, still_open = False, ""
     for word in stripped:
         moment = moment_of(word, order)
         if moment == "open":
             still_open, moment = still_open or word, moment_of(word, "dmy")
         if moment is None or moment == "open":
-            read[word] = pd.NaT
+            read[word] = (pd.NaT, None)
             continue
         timed |= moment.timed
         at = moment.at.astimezone(UTC).replace(tzinfo=None) if moment.at.tzinfo else moment.at
-        read[word] = pd.Timestamp(at)
-    if sum(value is not pd.NaT for value in read.values()) < _MOSTLY * len(stripped):
+        read[word] = (pd.Timestamp(at), moment.at.utcoffset())
+    if sum(value is not pd.NaT for value, _ in read.values()) < _MOSTLY * len(stripped):
         return None
     if still_open:
         typed.open_dates[name] = still_open
@@ -227,6 +264,7 @@ def _epochs(cells: pd.Series, name: str, typed: TypedFrame) -> pd.Series:
         if (values / unit).between(*_EPOCH_SECONDS).all():
             typed.instants.append(name)
             typed.timed.append(name)
+            typed.utc.append(name)
             return pd.to_datetime(cells.astype("float64") / unit, unit="s").astype("datetime64[us]")
     for written, clock in _COMPACT.items():
         digits = values.map("{:.0f}".format)

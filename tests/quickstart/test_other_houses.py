@@ -1,0 +1,112 @@
+"""Exports of houses nobody described: codes with ``NA``, offsets in moments, other names, empty outcomes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recommender.errors import InvalidInput
+from recommender.intake import canonical_channel, canonical_word
+from recommender.quickstart import guess_roles, log_of_file, type_cells
+
+N = 400
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(5)
+    at = pd.Timestamp("2026-03-02") + pd.to_timedelta(rng.integers(8, 19, N) + 24 * rng.integers(0, 40, N), unit="h")
+    return pd.DataFrame(
+        {
+            "Medio": rng.choice(["Llamada saliente", "SMS enviado", "WhatsApp Business"], N),
+            "Fecha Gestión": at.strftime("%Y-%m-%d %H:%M:%S"),
+            "N° Obligación": [f"OB-{number}" for number in rng.integers(0, 90, N)],
+            "Saldo": np.exp(rng.normal(7, 1, N)).round(2).astype(str),
+        }
+    )
+
+
+def read(frame, **stated):
+    typed = type_cells(frame)
+    roles = guess_roles(typed, **stated)
+    return roles, log_of_file(typed, roles)[0]
+
+
+def test_a_spelling_of_the_contract_is_known_here_too_and_who_hung_up_did_not_agree(frame):
+    said = np.resize(["Compromiso de pago", "No contesta", "Cuelga", "Mensaje entregado", "Promesa de pago"], N)
+    roles, log = read(frame.assign(**{"Resultado Gestión": said}))
+    assert roles.reward == "Resultado Gestión" and roles.account == "N° Obligación"
+    assert set(roles.success) == {"Compromiso de pago", "Promesa de pago"}
+    assert log.reward.sum() == np.isin(said, ["Compromiso de pago", "Promesa de pago"]).sum()
+
+
+def test_na_among_codes_is_that_nobody_answered(frame):
+    codes = np.resize(["PTP", "NA", "NA", "BUSY", "LM"], N)
+    with pytest.raises(InvalidInput, match=r"'NA'.*--success PTP \(repeat"):
+        read(frame.assign(DISPOSITION=codes))
+    roles, log = read(frame.assign(DISPOSITION=codes), success=["PTP"])
+    assert log.reward.mean() == pytest.approx(0.2) and not np.isnan(log.reward).any()
+    assert not any("teaches nothing" in sentence for sentence in roles.sentences)
+
+
+@pytest.mark.parametrize("empty", ["", "N/A", "s/d", None])
+def test_contacts_without_an_outcome_are_counted_aloud(frame, empty):
+    said = np.resize(np.array(["Promesa de pago", "No contesta", empty, "Ocupado"], dtype=object), N)
+    roles, log = read(frame.assign(resultado=said))
+    assert f"{N // 4:,} of {N:,} contacts have no resultado: what came of them teaches nothing" in roles.sentences
+    assert np.isnan(log.reward).sum() == N // 4
+
+
+@pytest.mark.parametrize("offset", ["-05:00", "+05:30", "-0300"])
+def test_hours_are_those_of_the_clock_that_was_written(frame, offset):
+    """A call at 08:00-05:00 was at eight for whoever was called; its instant is that of UTC."""
+    at = frame["Fecha Gestión"]
+    frame["Fecha Gestión"] = at.str.replace(" ", "T") + offset
+    said = np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)
+    roles, log = read(frame.assign(resultado=said))
+    assert "action: Medio x hour (of Fecha Gestión)" in roles.sentences
+    assert set(log.actions.factors["hour"]) == set(pd.to_datetime(at).dt.hour)
+    first = pd.Timestamp(at.iloc[0] + offset).tz_convert("UTC").tz_localize(None)
+    assert pd.Series(log.time).iloc[0] == first
+
+
+@pytest.mark.parametrize("written", ["Z", "epoch", "aware"])
+def test_hours_of_utc_are_called_so(frame, written):
+    at = pd.to_datetime(frame["Fecha Gestión"])
+    seconds = ((at - pd.Timestamp(0)) // pd.Timedelta(seconds=1)).astype(str)
+    spellings = {
+        "Z": at.dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "epoch": seconds,
+        "aware": at.dt.tz_localize("UTC"),
+    }
+    frame["Fecha Gestión"] = spellings[written]
+    roles, _ = read(frame.assign(resultado=np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)))
+    assert "action: Medio x hour (of Fecha Gestión, in UTC)" in roles.sentences
+
+
+@pytest.mark.parametrize("name", ["contact.external_id", "Prospect ID", "external_id", "contactKey"])
+def test_whoever_was_contacted_again_is_the_account(frame, name):
+    frame = frame.rename(columns={"N° Obligación": name}).assign(answered=np.resize([0, 1, 0], N))
+    assert read(frame)[0].account == name
+    frame[name] = [f"c{row}" for row in range(N)]  # an id of contacts tells no accounts
+    assert read(frame)[0].account is None
+
+
+@pytest.mark.parametrize(
+    ("word", "channel"),
+    [("call.ended", "call"), ("SMS enviado", "sms"), ("Envío de SMS", "sms"), ("sms-outbound", "sms"),
+     ("email.sent", "email"), ("Llamada realizada", "call"), ("whatsapp_message", "whatsapp"),
+     ("Mensaje de voz", "ivr"),
+     ("visita realizada", "visit"), ("inbound call", None),
+     ("llamada entrante", None), ("voice message", None), ("sent", None), ("message.sent", None)],
+)  # fmt: skip
+def test_a_channel_may_say_that_it_was_used(word, channel):
+    assert canonical_channel(word) == channel
+
+
+@pytest.mark.parametrize(
+    ("word", "outcome"),
+    [("Mensaje entregado", "delivered"), ("SMS enviado", "attempted"), ("no_response", "not_connected"),
+     ("Sem contato", "not_connected"), ("Correo abierto", "read"), ("NA", None), ("mensaje", None)],
+)  # fmt: skip
+def test_words_of_messages_are_outcomes(word, outcome):
+    assert canonical_word("outcome", word) == outcome
