@@ -157,7 +157,7 @@ def _how_often(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
         rows.append((wait.id, says, wait.cite))
     for one in pack.exclusive_channel:
         says = t(
-            "after a {event} only its channel for the rest of the {span}", event=t(one.trigger), span=t(one.per.kind)
+            "after an {event} only its channel for the rest of the {span}", event=t(one.trigger), span=t(one.per.kind)
         )
         rows.append((one.id, says, one.cite))
     return rows
