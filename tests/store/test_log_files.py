@@ -97,3 +97,14 @@ def test_other_tools_may_have_written_the_sets_as_plain_text(tmp_path, held):
     frame.assign(eligible=frame["eligible"].astype("str")).to_parquet(path)
     assert feedback_from_file(path).digest == want(held).digest
     assert set("".join(frame["eligible"].astype("str"))) == {"0", "1"}
+
+
+@pytest.mark.parametrize("name", ["log.parquet", "log.csv", "log.csv.gz"])
+def test_ids_keep_their_zeros_in_every_kind_of_file(tmp_path, held, name):
+    """``007`` and ``7`` are two accounts in a CSV file, too."""
+    frame, roles, _ = held
+    frame = frame.assign(account_id=np.resize(["007", "7", "0007", "1e3", "1000"], N))
+    path = write_log(frame, tmp_path / name, actions=SPACE, roles=roles)
+    back = feedback_from_file(path)
+    assert len(np.unique(back.account)) == 5
+    assert back.digest == LoggedFeedback.from_frame(frame, actions=SPACE, **roles).digest

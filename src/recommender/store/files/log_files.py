@@ -47,7 +47,9 @@ _CSV_ENDINGS = (".csv", ".csv.gz")
 _BLOCK_ROWS = 65_536
 
 
-def read_frame(path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None) -> pd.DataFrame:
+def read_frame(
+    path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None, ids: Iterable[str] = ()
+) -> pd.DataFrame:
     """Read a Parquet or CSV file (``.csv``, ``.csv.gz``), or a log that another program wrote.
 
     Parameters
@@ -57,6 +59,8 @@ def read_frame(path: Path | str, columns: list[str] | None = None, *, encoding: 
         None = all.
     encoding : str or None
         Of a text file that is not Unicode.
+    ids : iterable of str
+        Columns of ids: text in a CSV file, whose zeros in front count.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def read_frame(path: Path | str, columns: list[str] | None = None, *, encoding: 
             return read_foreign_log(file, columns, encoding)
         if file.name.endswith(_CSV_ENDINGS):
             try:
-                return pd.read_csv(file, usecols=columns)
+                return pd.read_csv(file, usecols=columns, dtype=dict.fromkeys(ids, "str"))
             except UnicodeDecodeError:
                 return read_foreign_log(file, columns)
         # A column of its own each, so that whoever takes some of them need not keep the others.
@@ -206,7 +210,7 @@ def feedback_from_file(path: Path | str, roles: Mapping[str, Any] | None = None)
     actions = ActionSpace.from_dict(role_of["actions"])
     single = [role_of[name] for name in _ROLE_NAMES[2:] if name != "reward_kind" and role_of.get(name)]
     needed = list(dict.fromkeys([*actions.factors, *role_of["context"], *single]))
-    frame = read_frame(path, needed)
+    frame = read_frame(path, needed, ids=[role_of[name] for name in ("account", "cluster") if role_of.get(name)])
     time = role_of.get("time")
     if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
         frame[time] = pd.to_datetime(frame[time], utc=True)
