@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,10 +22,8 @@ from typing import Any
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 
-try:
+if sys.platform != "win32":  # there each process compiles for itself
     import fcntl
-except ImportError:  # pragma: no cover - Windows, where each process compiles for itself
-    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["keep"]
 
@@ -63,7 +62,7 @@ class _FolderCache(FunctionCache):
 @contextmanager
 def _alone(file: str) -> Iterator[None]:
     """Keep other processes from compiling what stands in a file; without it where files cannot be locked."""
-    if fcntl is None or file in _held:  # a function that calls others of its file compiles them on the way
+    if sys.platform == "win32" or file in _held:  # a function that calls others of its file compiles them on the way
         yield
         return
     try:
