@@ -3,6 +3,7 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -19,8 +20,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports_of(name: str, path: Path) -> Iterable[tuple[int, str, str | None]]:
-    """Line, module and name (None for ``import module``) of each import in a file."""
+@cache
+def imports_of(name: str, path: Path) -> tuple[tuple[int, str, str | None], ...]:
+    """Line, module and name (None for ``import module``) of each import in a file; parsed once for all tests."""
+    return tuple(_imports_of(name, path))
+
+
+def _imports_of(name: str, path: Path) -> Iterable[tuple[int, str, str | None]]:
     package = name.split(".") if path.stem == "__init__" else name.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

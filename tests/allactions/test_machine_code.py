@@ -1,6 +1,7 @@
 """Functions are compiled when they are first called, once, and numba comes no earlier."""
 
 import copy
+import fcntl
 import importlib
 import pickle
 import subprocess
@@ -12,7 +13,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from recommender.allactions import compiled
+from recommender.allactions import code_cache, compiled
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +126,69 @@ def _told(folder):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+AT_ONCE = """
+import sys
+from recommender.allactions import compiled
+
+@compiled
+def grown(x):
+    return x + 1
+
+@compiled
+def chain(x):
+    total = 0
+    for k in range(x):
+        total += grown(k) if k % 3 else 2 * k
+    return total if total < 100 else chain(x - 1)
+
+print("ready", flush=True)
+sys.stdin.readline()
+assert chain(4) == 11
+print(sum(chain.made.stats.cache_misses.values()), sum(chain.made.stats.cache_hits.values()), flush=True)
+"""
+
+
+def test_processes_that_start_together_compile_a_function_once(tmp_path):
+    """Who comes second waits and reads what the first one kept; a function that calls itself waits for nobody."""
+    (tmp_path / "at_once.py").write_text(AT_ONCE)
+    command = [sys.executable, tmp_path / "at_once.py"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as one, subprocess.Popen(command, **pipes) as other:
+        assert [each.stdout.readline() for each in (one, other)] == ["ready\n"] * 2
+        for each in (one, other):
+            each.stdin.write("go\n")
+            each.stdin.flush()
+        told = sorted(each.communicate()[0].strip() for each in (one, other))
+    assert [each.returncode for each in (one, other)] == [0, 0]
+    assert told == ["0 1", "1 0"]
+
+
+def test_a_file_that_cannot_be_locked_is_compiled_without(tmp_path, monkeypatch):
+    """A file system without locks, a holder that never ends, a source that is no file: twice is better than never."""
+    monkeypatch.setattr(code_cache, "_LONGEST_WAIT", 0.0)
+    held = tmp_path / "held.py"
+    held.write_text("")
+    with held.open() as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        with code_cache._alone(str(held)):
+            assert str(held) in code_cache._held
+    with code_cache._alone(str(held)):
+        with code_cache._alone(str(held)):
+            assert str(held) in code_cache._held
+        assert str(held) in code_cache._held
+    with code_cache._alone(str(tmp_path / "none.py")):
+        pass
+    assert not code_cache._held
+
+    def refuse(opened, kind):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(code_cache.fcntl, "flock", refuse)
+    monkeypatch.setattr(code_cache, "_LONGEST_WAIT", 60.0)
+    with code_cache._alone(str(held)):
+        pass
 
 
 def test_kernels_call_only_kernels_of_their_own_folder():

@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Cells:
             self.allowed[np.arange(_N_CELLS), rng.integers(0, self.n_actions, _N_CELLS)] = True
         mu = (explore / self.n_actions + (1 - explore) * softmax(taste)) * self.allowed
         self.mu = mu / mu.sum(axis=1, keepdims=True)
+        self._cumulative = np.cumsum(self.mu, axis=1)
         low, high = -12.0, 5.0
         for _ in range(40):
             middle = (low + high) / 2
@@ -64,7 +66,7 @@ class Cells:
         return float((self.share[:, None] * policy * rates).sum())
 
     def choose(self, cell, rng):
-        cumulative = np.cumsum(self.mu, axis=1)[cell]
+        cumulative = self._cumulative[cell]
         drawn = (cumulative < rng.random((len(cell), 1)) * cumulative[:, -1:]).sum(axis=1)
         return np.minimum(drawn, self.n_actions - 1)
 
@@ -92,6 +94,12 @@ class Cells:
             fitted = self.ridge(cell[fold != k], action[fold != k], reward[fold != k], 20.0)
             answer[fold == k] = np.clip(fitted[cell[fold == k]], reward.min(), reward.max())
         return answer
+
+
+@lru_cache(maxsize=7)
+def _world(seed, **about):
+    """A world is the same for every log drawn from it, and nothing changes it: seven of a setting, made once each."""
+    return Cells(seed, **about)
 
 
 @dataclass(frozen=True)
@@ -212,7 +220,7 @@ SETTINGS = (
 
 def one_log(setting, seed):
     """Evaluate one simulated future: the interval against the truth, for the value and the gain over logging."""
-    world, rng = Cells(seed % 7, **setting.world), np.random.default_rng([seed, 77])
+    world, rng = _world(seed % 7, **setting.world), np.random.default_rng([seed, 77])
     past = setting.draw(world, rng, **setting.drawn)
     policy = world.learn(past.cell, past.action, past.reward, setting.temperature)
     log = setting.draw(world, rng, **setting.drawn)

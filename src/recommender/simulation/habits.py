@@ -262,11 +262,11 @@ def _log_likelihood(
     n, (n_habits, n_actions) = len(level), habits.shape
     counts = np.zeros((2, n, n_actions))
     np.add.at(counts, (reward.astype(np.int64), debtor, action), 1.0)
-    total = np.empty((n, n_habits))
+    tried, total = counts.sum(axis=0), np.empty((n, n_habits))
     for value in np.unique(level):
         rows = level == value
-        eta = habits + value
-        total[rows] = -(counts[1, rows] @ np.logaddexp(0.0, -eta).T + counts[0, rows] @ np.logaddexp(0.0, eta).T)
+        eta = habits + value  # log p = eta - log(1 + e^eta) and log(1 - p) = -log(1 + e^eta): one table for both
+        total[rows] = counts[1, rows] @ eta.T - tried[rows] @ np.logaddexp(0.0, eta).T
     return total
 
 
