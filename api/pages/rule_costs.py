@@ -63,7 +63,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
                 -row["ci_high"],
                 -row["ci_low"],
                 lost.interval if _at_an_end(row) else lost.value.text,
-                "below" if row["verdict"] == "costs" else "above" if row["verdict"] == "gains" else "unclear",
+                tone,
             )
         )
     columns = [
