@@ -22,8 +22,8 @@ from pipelines.demo_redraws import interval_lines, redrawn
 from pipelines.evaluate import wide_console
 from recommender.deciding import decide
 from recommender.history import LoggedFeedback
-from recommender.proof import OffPolicyEvaluator, PolicyReport
-from recommender.quickstart import account_lines, value_map
+from recommender.proof import BASELINES, OffPolicyEvaluator, PolicyReport
+from recommender.quickstart import account_lines, policy_lines, value_map
 from recommender.reports import AccountLine, FirstPage, PolicyLine, first_page, map_in_text, policies_in_text
 from recommender.rules import house_packs
 from recommender.simulation import SimulatedLog, simulate, simulate_portfolio
@@ -179,20 +179,14 @@ def judged(
 ) -> tuple[tuple[PolicyLine, ...], PolicyReport]:
     """The learnt policy against what was done and what is simpler, each beside its true value."""
     target = evaluator.probabilities(strategy)
-    row: dict[str, float] | None = None
-    lines = []
+    assert target is not None  # noqa: S101 - a strategy's, which is no logging policy
+    truth = {"learnt": world.value(target, rows)}
     reports = {}
-    for name, words in (("logging", "policy in use"), ("seed_rules", "seed rules"), ("best_constant", "best constant")):
+    for name in BASELINES:
         base = evaluator.probabilities(name)
-        truth = world.logging_value(rows) if base is None else world.value(base, rows)
-        reports[name] = report = evaluator.evaluate(strategy, name, _ESTIMATORS)
-        row, gap = report.default, report.difference
-        value = float(report.diagnostics["baseline_value"])
-        lines.append(PolicyLine(words, value, None, None, truth, report.verdict, gap.value, gap.low, gap.high))
-    assert row is not None and target is not None  # noqa: PT018, S101 - three baselines were judged
-    truth = world.value(target, rows)
-    learnt = PolicyLine("learnt policy", row["value"], row["ci_low"], row["ci_high"], truth)
-    return (learnt, *lines), reports["logging"]
+        truth[name] = world.logging_value(rows) if base is None else world.value(base, rows)
+        reports[name] = evaluator.evaluate(strategy, name, _ESTIMATORS)
+    return policy_lines(reports, truth), reports["logging"]
 
 
 def again_and_again(

@@ -17,6 +17,7 @@ from recommender.store.registry import Promotion
 __all__ = [
     "based_on",
     "of_account",
+    "of_another_version",
     "of_answers",
     "of_evaluation",
     "of_explanation",
@@ -29,6 +30,14 @@ __all__ = [
 def based_on(basis: Basis | None, sections: Sequence[Section]) -> list[Section]:
     """Sections with what they rest on, where they do not say it themselves."""
     return [one if one.basis is not None else replace(one, basis=basis) for one in sections]
+
+
+def of_another_version(page: Page, portfolio: Portfolio, document: dict[str, Any]) -> list[str]:
+    """A notice where what is stored was computed for another version than serves; none where it is of this one."""
+    there, here = document["policy_version"], portfolio.policy_version
+    if there == here:
+        return []
+    return [page.text("Computed for version {there}; version {here} serves now.", there=there, here=here)]
 
 
 def _accounts(page: Page, n: int) -> str:

@@ -57,12 +57,12 @@ class Drawing:
         """Straight line."""
         self.shapes.append(_Shape("line", (x1, y1, x2, y2), colour, width=width, dashed=dashed))
 
-    def rect(self, x: float, y: float, width: float, height: float, colour: str, *, title: str = "") -> None:
-        """Filled rectangle; ``title`` is shown while pointing at it."""
-        self.shapes.append(_Shape("rect", (x, y, max(width, 0.0), max(height, 0.0)), colour, title=title))
+    def rect(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+        """Filled rectangle."""
+        self.shapes.append(_Shape("rect", (x, y, max(width, 0.0), max(height, 0.0)), colour))
 
     def circle(self, x: float, y: float, radius: float, colour: str, *, title: str = "") -> None:
-        """Filled circle."""
+        """Filled circle; ``title`` is shown while pointing at it."""
         self.shapes.append(_Shape("circle", (x, y, radius), colour, title=title))
 
     def text(
@@ -93,7 +93,7 @@ class Drawing:
         head = f'<svg class="{classes}" viewBox="{box}" {size} aria-hidden="true" focusable="false">'
         return "".join([head, *(_svg(shape) for shape in self.shapes), "</svg>"])
 
-    def to_png(self, title: str = "", *, scale: float = 2.0) -> bytes:
+    def to_png(self, title: str = "") -> bytes:
         """The same picture on white paper."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -102,7 +102,7 @@ class Drawing:
         head = 34.0 if title else 0.0
         margin = 16.0
         size = (self.width + 2 * margin, self.height + head + 2 * margin)
-        figure = Figure(figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi * scale, facecolor="white")
+        figure = Figure(figsize=(size[0] / dpi, size[1] / dpi), dpi=2.0 * dpi, facecolor="white")
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_xlim(-margin, self.width + margin)

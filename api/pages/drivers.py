@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from fastapi import APIRouter
 
-from api.pages.basis import based_on, of_explanation
+from api.pages.basis import based_on, of_another_version, of_explanation
 from api.pages.charts import Bar, hbars, nice_ticks, scatter
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.drawing import Drawing
@@ -78,15 +78,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         (explanation.concepts["dimension"] == dimension) & (explanation.concepts["segment"] == segment)
     ]
     part = part.loc[part["group"] != "(not attributed)"].dropna(subset=["mean_abs"])
-    notices = []
-    if document["policy_version"] != portfolio.policy_version:
-        notices.append(
-            page.text(
-                "Computed for version {there}; version {here} serves now.",
-                there=document["policy_version"],
-                here=portfolio.policy_version,
-            )
-        )
+    notices = of_another_version(page, portfolio, document)
     if part.empty:
         answer = page.text("Too few sampled accounts in this group to say anything.")
         return Content("drivers", question, answer, filters=filters, notices=notices)

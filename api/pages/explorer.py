@@ -10,7 +10,7 @@ import pandas as pd
 from fastapi import APIRouter
 
 from api.pages.account_contrast import verdict
-from api.pages.basis import based_on, of_explanation
+from api.pages.basis import based_on, of_another_version, of_explanation
 from api.pages.content import Cell, Column, Content, Section, Table
 from api.pages.filters import Filter, Filters, read_filters
 from api.pages.page_data import Portfolio
@@ -104,14 +104,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:
         return Content("explorer", question, nothing_open, filters=filters)
     chosen = _Chosen(page, kind, here, country, named)
     sections = [_hours(chosen), _contrasts(chosen), _best(chosen), _tones(chosen), _situations(chosen, own, query)]
-    notices = []
-    if document["policy_version"] != portfolio.policy_version:
-        notices.append(
-            page.text(
-                "Computed for version {there}; version {here} serves now.",
-                there=document["policy_version"], here=portfolio.policy_version,
-            )
-        )  # fmt: skip
+    notices = of_another_version(page, portfolio, document)
     there = based_on(of_explanation(page, document), [one for one in sections if one])
     return Content("explorer", question, _answer(chosen), "unclear", there, (), filters, notices)
 

@@ -81,7 +81,7 @@ class Filters:
                 chips.append(Chip(f"{one.title}: {shown}", self.action + (f"?{urlencode(rest)}" if rest else "")))
         return chips
 
-    def passing(self, table: pa.Table, time: str = "decided_at") -> NDArray[np.bool_]:
+    def passing(self, table: pa.Table) -> NDArray[np.bool_]:
         """Which rows of a table pass; choices are looked up in columns of codes, so that millions take no time."""
         keep = np.ones(len(table), dtype=bool)
         for one in self.filters:
@@ -94,7 +94,7 @@ class Filters:
                 keep &= column.indices.fill_null(-2).to_numpy(zero_copy_only=False) == code
                 continue
             day = pd.Timestamp(one.chosen, tz="UTC")
-            at = single_chunk(table[time]).cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
+            at = single_chunk(table["decided_at"]).cast(pa.int64()).fill_null(np.iinfo(np.int64).min)
             moments = at.to_numpy(zero_copy_only=False)
             if one.kind == "since":
                 keep &= moments >= day.value // 1_000

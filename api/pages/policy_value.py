@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from api.pages.basis import based_on, of_evaluation, of_registry
+from api.pages.basis import based_on, of_another_version, of_evaluation, of_registry
 from api.pages.charts import Dot, dots, nice_ticks
 from api.pages.content import Cell, Column, Content, Section, Table, Tile
 from api.pages.drawing import Drawing
@@ -49,15 +49,6 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
     kind = kind_of(document)
     own = next(one["report"] for one in document["policies"] if one["role"] == "served")
     change = _estimate(page, kind, own["difference"])
-    notices = []
-    if document["policy_version"] != portfolio.policy_version:
-        notices.append(
-            page.text(
-                "This evaluation is of version {there}; version {here} serves now.",
-                there=document["policy_version"],
-                here=portfolio.policy_version,
-            )
-        )
     sections = [
         _policies(page, document, kind),
         *_slices(page, own, kind),
@@ -72,7 +63,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         change.direction if own["verdict"] in ("better", "worse") else "unclear",
         sections,
         _tiles(page, document, own, kind),
-        notices=notices,
+        notices=of_another_version(page, portfolio, document),
         tiles_basis=basis,
     )
 

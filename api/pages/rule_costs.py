@@ -16,7 +16,7 @@ from api.pages.policy_value import kind_of, window_in_words
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
-from api.pages.shown import Kind
+from api.pages.shown import Direction, Kind
 
 __all__ = ["build", "router"]
 
@@ -34,7 +34,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
         no_prices = page.text("No price of rules has been computed yet.")
         return Content("rule_costs", question, no_prices if not legal else legal[0].finding, sections=legal)
     kind = kind_of(document)
-    words = {
+    words: dict[str, tuple[str, Direction]] = {
         "costs": (page.text("costs"), "below"),
         "gains": (page.text("gains"), "above"),
         "free": (page.text("free"), "unclear"),
@@ -63,7 +63,7 @@ def build(page: Page, portfolio: Portfolio, query: dict[str, str]) -> Content:  
                 -row["ci_high"],
                 -row["ci_low"],
                 lost.interval if _at_an_end(row) else lost.value.text,
-                "below" if row["verdict"] == "costs" else "above" if row["verdict"] == "gains" else "unclear",
+                tone,
             )
         )
     columns = [

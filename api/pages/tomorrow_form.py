@@ -156,10 +156,10 @@ def _most(frame: pd.DataFrame, column: str, otherwise: str, is_one: Callable[[st
 def form_of(page: Page, portfolio: Portfolio, capacity: CapacityOrder, source: str, day: str) -> Form:
     """Fields of the given capacities."""
 
-    def shown(value: float | None, decimals: int = 4) -> str:
+    def shown(value: float | None) -> str:
         if value is None:
             return ""
-        text = page.formats.number(value, decimals).text
+        text = page.formats.number(value, 4).text
         decimal = page.formats.number(1.5, 1).text[1]
         return text.rstrip("0").rstrip(decimal) if decimal in text else text
 

@@ -109,12 +109,11 @@ class Case:
                 (is_drawn_first and record.contact_at) or last["at"],
                 last["propensity"],
                 last["eligible"],
-                last["eligible"] is not None,
             )
         channel = factors_of(self._space, record.action).get("channel")
         return ContactPlan(
             record.action, None if channel is None else str(channel), record.contact_at or record.decided_at,
-            record.propensity, None, False,
+            record.propensity, None,
         )  # fmt: skip
 
     # -- answers ---------------------------------------------------------------------------------------------------
@@ -224,7 +223,7 @@ class Case:
         when = decided.contact_at(0, action)
         plan = ContactPlan(
             action, channel, when, 1.0 if decided.deterministic else min(1.0, float(decided.propensity[0, 0])),
-            np.packbits(decided.eligibility.mask[0]).tobytes(), True,
+            np.packbits(decided.eligibility.mask[0]).tobytes(),
         )  # fmt: skip
         if channel is None or (when is not None and when > self._at):
             event = self._event("reserved", plan, when or self._at, reason=_PLANNED, checks=())
@@ -241,7 +240,7 @@ class Case:
         if instead is not None:
             plan, kind, reason = self._own_choice(instead.channel, instead.tone), "overridden", instead.reason
         elif mine and last is not None and last["reason"] not in (None, _PLANNED):
-            plan = ContactPlan(last["action"], last["channel"], last["at"], None, None, False)
+            plan = ContactPlan(last["action"], last["channel"], last["at"], None, None)
             kind, reason = "overridden", last["reason"]
         elif plan.channel is None:
             raise InvalidInput(
@@ -279,7 +278,7 @@ class Case:
                 if all(level == wanted[name] for name, level in factors_of(space, index).items())
             ]
             action = matches[0] if matches else None
-        return ContactPlan(action, channel, self._at, None, None, False)
+        return ContactPlan(action, channel, self._at, None, None)
 
     def _event(
         self,

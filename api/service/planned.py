@@ -29,7 +29,6 @@ class ContactPlan:
     contact_at: datetime | None
     propensity: float | None
     eligible: bytes | None
-    is_fallback: bool
 
 
 def planned_of_record(record: DecisionRecord) -> dict[str, Any] | None:

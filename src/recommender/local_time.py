@@ -156,7 +156,6 @@ def next_occurrence(
     hours: Sequence[int],
     as_of: datetime | pd.Series | NDArray[np.datetime64],
     timezones: Sequence[str | None] | pd.Series,
-    default: str = "UTC",
 ) -> NDArray[np.datetime64]:
     """Next time each account's wall clock strikes each hour, in ``(as_of, as_of + 24 h]``.
 
@@ -170,9 +169,8 @@ def next_occurrence(
     as_of : datetime, or one instant an account
         Aware; an array of ``datetime64`` is UTC.
     timezones : sequence of str or None of length n_accounts
-        Debtor-local zones. Unknown ones (null or no key of the tz database) take ``default``; the names that are no
-        key are reported once as :class:`UnknownTimezoneWarning`.
-    default : str, default="UTC"
+        Debtor-local zones. Unknown ones (null or no key of the tz database) take UTC; the names that are no key are
+        reported once as :class:`UnknownTimezoneWarning`.
 
     Returns
     -------
@@ -182,24 +180,20 @@ def next_occurrence(
     Raises
     ------
     InvalidInput
-        For a naive ``as_of``, an hour outside 0 to 23 or an unknown ``default``.
+        For a naive ``as_of`` or an hour outside 0 to 23.
     """
     wrong = [hour for hour in hours if not 0 <= int(hour) <= 23]
     if wrong:
         raise InvalidInput.in_column("hours", "must lie in 0..23", values=wrong, mend="Give local clock hours.")
-    if not is_timezone(default):
-        raise InvalidInput.in_column(
-            "default", "must name a time zone", values=[default], mend="Use an IANA name such as 'America/Bogota'."
-        )
     codes, names = pd.factorize(pd.Series(list(timezones), dtype=object))
     unknown = [str(name) for name in names if not is_timezone(name)]
     if unknown:
         warnings.warn(
-            f"Time zones {shorten(unknown)} are no keys of the tz database; {default!r} is used instead.",
+            f"Time zones {shorten(unknown)} are no keys of the tz database; 'UTC' is used instead.",
             UnknownTimezoneWarning,
             stacklevel=2,
         )
-    zones = [*(name if is_timezone(name) else default for name in names), default]
+    zones = [*(name if is_timezone(name) else "UTC" for name in names), "UTC"]
     clock = np.asarray([int(hour) for hour in hours], dtype=np.int64) * HOUR_US
     if isinstance(as_of, datetime):
         start = np.array([as_utc_us(as_of)])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recommender import ActionSpace
-from recommender.allactions import KernelError
+from recommender.allactions import KernelError, tree_shapley
 from recommender.allactions.boxes import ActionGrid
 from recommender.allactions.tree_shapley import TreeShapley
 from recommender.learning.trees.action_trees import ActionTrees, TreeSettings
@@ -71,6 +71,19 @@ def test_without_a_share_the_mean_is_left_out():
     values, mean, _ = trees.shapley_values(X, np.zeros((len(X), 1), dtype=np.int64))
     assert values.any()
     assert not mean.any()
+
+
+def test_the_means_of_many_shares_are_kept_for_a_few(monkeypatch):
+    """A process that explains for months holds no more tables than it may; what was let go is computed again."""
+    monkeypatch.setattr(tree_shapley, "_MOST_SHARES", 2)
+    space = SPACES["one factor"]
+    trees, X = fitted(space, "regression", 4, rounds=3)
+    shares = np.random.default_rng(1).dirichlet(np.ones(len(space)), size=5)
+    none = np.zeros((len(X), 0), dtype=np.int64)
+    first = [trees.shapley_values(X, none, share)[1] for share in shares]
+    for share, mean in zip(shares, first, strict=True):
+        assert (trees.shapley_values(X, none, share)[1] == mean).all()
+        assert len(trees._shapley._mean_of) <= 2
 
 
 def test_a_constant_model_pays_nobody():

@@ -310,6 +310,25 @@ def test_a_slot_opens_five_minutes_before_its_hour_and_ends_with_it(sender, afte
     assert (rules == [expected]) if expected else {"too-early", "slot-passed"}.isdisjoint(rules)
 
 
+@pytest.mark.parametrize("after", [timedelta(0), INSTANT, HOUR - INSTANT])
+def test_a_fallback_of_the_present_hour_is_sent_at_once_and_a_later_one_waits(sender, after):
+    """From the first instant of an hour on: what is drawn for it is due, what is drawn for a later one is not."""
+    accounts = [account(f"H{number}", debtor_id=f"H{number}") for number in range(60)]
+    made = sender.decide(*accounts, top_k=1)
+    due = []
+    for told, one in zip(made, accounts, strict=True):
+        if told["actions"][0]["factors"]["channel"] != "whatsapp":
+            continue
+        sender.now = datetime.fromisoformat(told["actions"][0]["contact_at"]).replace(minute=0, second=0) + after
+        got = sender.send(told, dispatch_id=one["account_id"], account=one, closed_channels=["whatsapp"], fallback=True)
+        if got["no_contact"]:
+            continue
+        is_later = datetime.fromisoformat(got["contact_at"]) > sender.now
+        assert got["may_send"] is not is_later, got
+        due.append(not is_later)
+    assert any(due) and not all(due)
+
+
 def test_what_was_reserved_early_may_be_sent_until_its_hour_ends(sender):
     """Reserved five minutes before its hour, it is the policy's choice for the whole of it, and none after it."""
     told, one = sender.contacting()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from api.service.log_schemas import Outcome
 from api.service.outcome_checks import check_outcomes
-from api.service.schemas import Account
+from api.service.schemas import Account, refuse_terms
 from api.service.send_check import PresentFacts
 from recommender.errors import InvalidInput
 from recommender.store.decision_log import Standing
@@ -41,3 +41,23 @@ def test_an_hour_begins_on_the_debtors_clock():
     assert present.local_hour(NOW) == 9
     unknown = PresentFacts(account.model_copy(update={"timezone": None}), Standing(), "d1", ("CO",))
     assert unknown.hour_starts(NOW) is unknown.local_hour(NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "terms", "says"),
+    [
+        ("paid", {"promise_date": date(2026, 12, 1)}, "2026-12-01 does not belong to 'paid'. Only"),
+        ("promise_to_pay", {"promise_date": date(2026, 11, 1)}, "2026-11-01 lies before the promise, which"),
+        ("promise_to_pay", {"promise_date": date(2028, 1, 1)}, "2028-01-01 is more than a year ahead, after"),
+        ("paid", {"callback_at": NOW}, f"{NOW} does not belong to 'paid'. Only"),
+        ("callback_requested", {"callback_at": NOW.replace(tzinfo=None)}, "has no time zone. Write the offset"),
+        ("callback_requested", {"callback_at": NOW - timedelta(hours=1)}, "lies before the request. Tell the moment"),
+        ("callback_requested", {"callback_at": NOW + timedelta(days=91)}, "is more than 90 days ahead. Check the date"),
+    ],
+)
+def test_terms_that_cannot_be_are_refused_in_a_sentence(outcome, terms, says):
+    """The field first, then its value and what is wrong with it, then the mend."""
+    (field,) = terms
+    with pytest.raises(ValueError, match=rf"^{field} .*\.$") as refused:
+        refuse_terms(outcome, NOW, terms.get("promise_date"), terms.get("callback_at"))
+    assert says in str(refused.value)

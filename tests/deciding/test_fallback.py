@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -77,3 +78,41 @@ def test_nothing_legal_is_no_chain() -> None:
         fallback_chain(DECIDER, [ACCOUNT, ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[])
     with pytest.raises(ValueError, match="no way to fail"):
         fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], failures={"sms": "lost"})
+
+
+@pytest.mark.parametrize("days", [1, 2, 5])
+def test_every_day_up_to_the_last_is_asked_and_none_after_it(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Where nothing is legal, a day later is asked, with an account as many days older, the last day included."""
+    asked = []
+    account = ACCOUNT | {"flags": "cease_contact", "days_past_due": 18}
+    account.pop("due_date")
+
+    def decide_then(self: Decider, accounts: Any, **terms: Any) -> Any:
+        asked.append(((terms["as_of"] - MONDAY) / timedelta(days=1), accounts.values("days_past_due")[0]))
+        return at_once(self, accounts, **terms)
+
+    at_once = Decider.decide
+    monkeypatch.setattr(Decider, "decide", decide_then)
+    assert fallback_chain(DECIDER, [account], as_of=MONDAY, packs=["CL"], contacts=[], days=days) == []
+    assert asked == [(day, 18 + day) for day in range(days + 1)]
+
+
+def test_a_step_may_fall_on_the_last_instant_of_the_days_and_not_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contact that fails just when the days end has one more step; one that fails an instant later has none."""
+    found = fallback_chain(DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], steps=1)
+    assert len(found) == 1 and found[0].contact_at is not None
+    wait = (MONDAY + timedelta(days=1) - found[0].contact_at) / timedelta(hours=1)
+    asked = []
+
+    def decide_then(self: Decider, accounts: Any, **terms: Any) -> Any:
+        asked.append(terms["as_of"])
+        return at_once(self, accounts, **terms)
+
+    at_once = Decider.decide
+    monkeypatch.setattr(Decider, "decide", decide_then)
+    for more, n_asked in ((0.0, 2), (0.001, 1)):
+        asked.clear()
+        fallback_chain(
+            DECIDER, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], steps=2, days=1, wait_hours=wait + more
+        )
+        assert len([at for at in asked if at <= MONDAY + timedelta(days=1)]) == len(asked) == n_asked

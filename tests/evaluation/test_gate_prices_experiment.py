@@ -98,6 +98,9 @@ def test_the_price_of_a_rule_is_the_value_it_takes():
     assert prices.loc["no best action", "ci_low"] <= truth <= prices.loc["no best action", "ci_high"]
     assert prices.loc["nothing", "verdict"] == "free"
     assert prices.loc["nothing", "value_lost"] == 0
+    taken = (pi * best).sum(axis=1)  # what the rule forbids, and no more, goes to other actions
+    assert prices["probability_moved"].to_dict() == pytest.approx({"no best action": taken.mean(), "nothing": 0.0})
+    assert prices["rows_touched"].to_dict() == {"no best action": np.count_nonzero(taken), "nothing": 0}
 
 
 def test_sample_size_gives_the_promised_power():

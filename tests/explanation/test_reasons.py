@@ -94,6 +94,28 @@ def test_numbers_follow_the_region(language, points, money):
     assert words.signed(-0.001) == words.signed(0.0)
 
 
+@pytest.mark.parametrize("language", ["en", "es", "es-MX", "es-CO", "pt"])
+@pytest.mark.parametrize("currency", [None, "COP", "EUR", "USD"])
+def test_a_sign_is_a_true_one_and_zero_has_none(language, currency):
+    """Whatever writes a number: a loss has a minus sign and no hyphen, a gain a plus where asked, and zero nothing."""
+    words = Wording.of(language)
+    writers = {
+        "number": words.number,
+        "signed": words.signed,
+        "points": lambda value: words.points(value / 100),
+        "amount": lambda value: words.amount(value, currency),
+        "unsigned": lambda value: words.amount(value, currency, signed=False),
+    }
+    for name, write in writers.items():
+        for value in (-1_240.2, -99.994, -12.5, -0.06, -0.001, -0.0, 0.0, 0.001, 0.06, 12.5, 1_240.2):
+            text = write(value)
+            gains = name not in ("number", "unsigned") and value > 0.01
+            assert "-" not in text, (name, value, text)
+            assert ("\N{MINUS SIGN}" in text) == (value < -0.01), (name, value, text)
+            assert ("+" in text) == gains, (name, value, text)
+            assert text.strip("+\N{MINUS SIGN}") == write(-value).strip("+\N{MINUS SIGN}")
+
+
 def test_every_message_has_both_languages_and_is_compiled():
     """Concepts and sentences of the source are in the Spanish catalogue, and the compiled one is up to date."""
     assert available_languages() == ("en", "es", "pt")

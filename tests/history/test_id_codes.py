@@ -56,3 +56,28 @@ def test_ids_are_found_whatever_type_asks():
     assert numbers.find(pd.Series([3.0, 3.5, np.nan])).tolist() == [0, -1, -1]
     texts, _ = code_ids([pd.Series(["12", "7"], dtype="str")])
     assert texts.find(pd.Series([7, 8])).tolist() == [1, -1]
+
+
+def test_ids_that_differ_in_their_zeros_are_one_written_with_the_most():
+    """Tables write an id with more or fewer zeros: one id, with the zeros that any of them has, in each of them."""
+    numbers = st.lists(st.integers(1, 999), min_size=1, max_size=12, unique=True)
+    zeros = st.lists(st.integers(0, 3), min_size=12, max_size=12)
+
+    @given(numbers, zeros, zeros)
+    @settings(deadline=None, max_examples=60)
+    def check(numbers, first, second):
+        tables = [[zero * "0" + str(one) for one, zero in zip(numbers, own, strict=False)] for own in (first, second)]
+        longest = [max(pair, key=len) for pair in zip(*tables, strict=True)]
+        ids, codes = code_ids([pd.Series([*table, "x"], dtype="str") for table in tables])
+        for code in codes:
+            assert ids.original(code).tolist() == [*longest, "x"]
+        assert ids.ids.tolist() == sorted([*longest, "x"])
+
+    check()
+
+
+def test_a_table_that_tells_zeros_apart_keeps_every_id_as_it_is():
+    """Where one table has both 7 and 007, they are two."""
+    first, second = ["7", "007", "12"], ["0012", "7"]
+    ids, codes = code_ids([pd.Series(one, dtype="str") for one in (first, second)])
+    assert [ids.original(code).tolist() for code in codes] == [first, second]

@@ -122,16 +122,18 @@ def test_columns_of_one_name_that_mean_something_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["N/A", "n/a", "-", "--", "s/d", "S/D", "#N/D", "#N/A", "#REF!", "Sin dato", "sin información", "No aplica", "0000-00-00", "(en blanco)", "?", "—", " "]
+    "text", ["N/A", "n/a", "-", "--", "s/d", "S/D", "#N/D", "#N/A", "#REF!", "Sin dato", "sin información", "No aplica", "0000-00-00", "0000-00-00 00:00:00.000000", "(en blanco)", "?", "—", " ", 40 * "-"]
 )  # fmt: skip
 def test_placeholders_are_empty_cells(text):
     """However people write that there is nothing."""
     assert is_placeholder(text)
 
 
-@pytest.mark.parametrize("text", ["NA", "no", "none", "ninguno", "0", "A-1", "1/2", "-5", "desconocido", "n", "S"])
+@pytest.mark.parametrize(
+    "text", ["NA", "no", "none", "ninguno", "0", "A-1", "1/2", "-5", "desconocido", "n", "S", 8 * "no aplica "]
+)
 def test_answers_are_no_placeholders(text):
-    """Namibia, a refusal, a zero."""
+    """Namibia, a refusal, a zero, a sentence."""
     assert not is_placeholder(text)
 
 

@@ -24,6 +24,7 @@ from recommender.planning import (
     verify_folder,
     write_tomorrow,
 )
+from recommender.planning.folder_checks import not_as_offered
 from recommender.planning.plan_folder import file_digest
 from tests.pipelines.offer_world import CAPACITY, OFFERS, offer_accounts, offer_strategy
 from tests.store.plan_portfolio import AS_OF, portfolio, write
@@ -303,3 +304,15 @@ def test_campaign_files_are_made_again_and_compared(offers, tmp_path, kind):
     answer = CliRunner().invoke(build_app(), ["plan", "--verify", str(offers), *campaigns(tmp_path)])
     assert (answer.exit_code == 0) == (kind == "as written"), answer.output
     assert ("campaigns: " in answer.output) == (kind != "as written")
+
+
+@pytest.mark.parametrize("offer", [None, "none", "pay_less"])
+@pytest.mark.parametrize("has_table", [False, True])
+def test_offers_and_their_table_need_a_price_list(tmp_path, offer, has_table):
+    """Without a list a contact that makes an offer and a table of offers made are wrong, each by itself."""
+    if has_table:
+        (tmp_path / "offers.parquet").touch()
+    told = not_as_offered(tmp_path, pd.DataFrame({"offer": pd.array([offer, None], dtype="str")}), {}, None)
+    wanted = [("offer:", offer == "pay_less"), ("offers:", has_table)]
+    assert [one.split()[0] for one in told] == [start for start, is_wrong in wanted if is_wrong]
+    assert not_as_offered(tmp_path, pd.DataFrame({"channel": ["sms"]}), {}, None) == []

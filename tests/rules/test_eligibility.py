@@ -131,6 +131,35 @@ def test_packs_may_differ_by_account_and_none_denies():
     assert mask.any(axis=1).tolist() == [True, True, False, False]
 
 
+def test_accounts_of_several_laws_are_told_what_each_is_told_alone():
+    """Whatever an eligibility tells of a table under many laws is what it tells of each account by itself."""
+    frame = accounts(
+        7, packs=["CO", "CL", ["CO", "TRADE"], "CO", ["CL", "TRADE"], "MX", "CL"],
+        timezone=["America/Bogota", "America/Santiago", "America/Bogota", "America/New_York", "America/Santiago",
+                  "America/Mexico_City", "Asia/Tokyo"],
+        due_date=[f"2026-{month:02}-01" for month in (11, 10, 9, 8, 12, 1, 7)],
+        consented_channels=["sms", "call", "email", "sms;call", "call;email", "", "sms;call;email"],
+        flags=["", "hardship", "", "dispute", "", "", "hardship"], country=["CO", "CL", "CO", "CO", "CL", "MX", "CL"],
+    )  # fmt: skip
+    whole = eligibility(frame, SPACE, as_of=AS_OF, contacts=NOTHING)
+    reasons, since = whole.human_reasons()
+    ranges = {rule: limits for rule, *limits in whole.incentive_ranges()}
+    for row in range(len(frame)):
+        alone = eligibility(frame.iloc[[row]], SPACE, as_of=AS_OF, contacts=NOTHING)
+        for told in ("mask", "contact_at", "needs_human"):
+            np.testing.assert_array_equal(getattr(whole, told)[[row]], getattr(alone, told))
+        np.testing.assert_array_equal(whole.days_past_due()[[row]], alone.days_past_due())
+        np.testing.assert_array_equal(whole.open_channels()[[row]], alone.open_channels())
+        of_one, since_one = alone.human_reasons()
+        assert [reasons[row]] == of_one
+        np.testing.assert_array_equal(since[[row]], since_one)
+        own = {rule: [one[0] for one in limits] for rule, *limits in alone.incentive_ranges()}
+        for rule, limits in ranges.items():
+            np.testing.assert_array_equal([one[row] for one in limits], own.get(rule, [np.nan] * 3))
+        assert whole.next_contact_at(row) == alone.next_contact_at(0)
+    assert len(np.unique(whole.days_past_due())) > len(frame) - 1 and any(reasons) and ranges
+
+
 def test_preferences_tighten():
     """A debtor's wish for hours and channels holds for that debtor only."""
     frame = accounts(2, preferences=[{"hours": ["09:00", "10:00"], "channels": ["email"]}, None])

@@ -24,6 +24,7 @@ from recommender.rules import (
     under_house,
     with_house,
 )
+from recommender.rules import provenance as provenances
 from recommender.rules.examples import run_examples
 
 LAWS = ["AR", "BR", "BR-AL", "BR-SP", "CL", "CO", "EC", "ES", "MX", "PE", "UK", "US", "US-MA"]
@@ -170,3 +171,15 @@ says = "-"
     tiny = "7a7e4a120dd52af211d051e398b3a3737d62d76e743e5765b7a44ad41f4d22ef"
     assert pack_digest(parse_pack(text)) == tiny
     assert pack_digest(parse_pack(text + spoken)) != tiny
+
+
+def test_what_is_told_of_packs_is_kept_for_a_few_days_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that decides for months holds no more than it may; what was let go is told again, and alike."""
+    monkeypatch.setattr(provenances, "_KEPT", {})
+    monkeypatch.setattr(provenances, "_MOST_KEPT", 3)
+    packs = (load_pack("CO"), load_pack("CL"))
+    days = [dt.date(2026, 11, 23) + dt.timedelta(days=day) for day in range(5)]
+    first = [provenances.provenance_of(packs, day) for day in days]
+    for day, told in zip(days, first, strict=True):
+        assert provenances.provenance_of(packs, day) == told
+        assert len(provenances._KEPT) <= 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from recommender.store.decision_log.decisions import (
     read_feedback_frame,
 )
 from recommender.store.decision_log.feedback_frame import LogWarning
+from recommender.store.decision_log.listing import decisions_page
 from recommender.store.decision_log.stops import agree_to_contact, stop_contact, withdraw_agreement
 from recommender.tables import REACHED_BY
 
@@ -113,6 +115,33 @@ def test_the_interval_is_half_open_and_an_empty_one_is_an_error(filled: Decision
     assert roles["eligible"].shape == (10, 10)
     with pytest.raises(InvalidInput, match="no usable decision"):
         read_feedback_frame(filled, space, "replied", 14, LATER, since=LATER)
+
+
+READERS = {
+    "rows": lambda log, since, until: [row["decision_id"] for rows in log.rows(since, until) for row in rows],
+    "frames": lambda log, since, until: [one for frame in log.read(since, until) for one in frame["decision_id"]],
+    "outcomes": lambda log, since, until: sorted(log.outcome_frame(since, until)["decision_id"].unique()),
+    "pages": lambda log, since, until: [
+        record.decision_id for record, _ in reversed(decisions_page(log, since=since, until=until).decisions)
+    ],
+}
+
+
+def test_every_reader_takes_the_first_instant_and_leaves_the_last(log: DecisionLog, decide: Decide) -> None:
+    """Limits an instant before, on and after a decision: `since <= decided_at < until`, wherever it is asked."""
+    log.record([decide(number) for number in range(6)])
+    log.record_outcomes([outcome(number, timedelta(hours=1), "read") for number in range(6)])
+    near = [timedelta(microseconds=one) for one in (-1, 0, 1)]
+    begins = [None, *(NOON + timedelta(minutes=2) + one for one in near)]
+    ends = [None, *(NOON + timedelta(minutes=4) + one for one in near)]
+    for (name, read), since, until in product(READERS.items(), begins, ends):
+        expected = [
+            f"d{number:05d}"
+            for number in range(6)
+            if (since is None or since <= NOON + timedelta(minutes=number))
+            and (until is None or NOON + timedelta(minutes=number) < until)
+        ]
+        assert read(log, since, until) == expected, (name, since, until)
 
 
 def test_decisions_of_another_space_are_translated_by_their_levels(

@@ -19,7 +19,8 @@ from recommender.store.decision_log.checked_columns import checked_mappings
 from recommender.store.decision_log.decisions import DecisionLog, DecisionRecord, OutcomeRecord, Provenance
 from recommender.store.decision_log.privacy import refuse_contact_data, refuse_free_text
 from recommender.store.decision_log.record_fields import plain_mapping, unpack_eligible
-from recommender.store.decision_log.schema import decisions
+from recommender.store.decision_log.rows import _instant_text
+from recommender.store.decision_log.schema import UtcInstant, decisions
 
 Decide = Callable[..., DecisionRecord]
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -310,3 +311,19 @@ def test_a_level_may_be_as_long_as_it_may(most: str, more: str) -> None:
     refuse_free_text({"stage": f" {most} "})
     with pytest.raises(InvalidInput, match="free text"):
         refuse_free_text({"stage": more})
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5.5, 14])
+def test_an_instant_of_any_zone_is_stored_as_that_instant(hours: float) -> None:
+    """Whichever way it goes to a database: SQLAlchemy's to either kind, and the short one of many rows to SQLite."""
+    at = NOON.astimezone(timezone(timedelta(hours=hours))) + timedelta(microseconds=1)
+    sqlite, postgres = (sa.create_mock_engine(f"{name}://", print).dialect for name in ("sqlite", "postgresql+psycopg"))
+    bare = (NOON + timedelta(microseconds=1)).replace(tzinfo=None)
+    assert UtcInstant().process_bind_param(at, sqlite) == bare
+    assert UtcInstant().process_bind_param(at, postgres) == at
+    assert UtcInstant().process_result_value(bare, sqlite) == UtcInstant().process_result_value(at, postgres) == at
+    assert datetime.fromisoformat(str(_instant_text(at))) == bare
+    with pytest.raises(InvalidInput, match="no time zone"):
+        UtcInstant().process_bind_param(bare, sqlite)
+    with pytest.raises(InvalidInput, match="no time zone"):
+        _instant_text(bare)

@@ -20,6 +20,12 @@ __all__ = [
     "unsupported_share",
 ]
 
+_CHUNK = 20_000  # rows at once, so that no second matrix of the log's size is made
+# Share of the actions that the context predicts which suffices to call them determined; what is needed where hardly
+# any alternative was tried; and actions a factor that count as hardly any alternative.
+_DETERMINED, _PREDICTABLE, _HARDLY_TRIED = 0.95, 0.7, 1.75
+_STRONGEST = 20.0  # confounding that is looked for
+
 
 def effective_sample_size(weight: NDArray[Any], cluster: NDArray[Any] | None = None) -> float:
     r"""Kish's effective number of matched rows, or of clusters: :math:`(\sum w)^2 / \sum w^2`; 0 without any match.
@@ -109,12 +115,11 @@ def _thin_share(
     never: NDArray[np.bool_],
     rows: NDArray[np.int64],
     threshold: float,
-    chunk: int = 20_000,
 ) -> float:
     """Mean target probability of the rows on actions that the estimated logging policy hardly takes."""
     total = 0.0
-    for start in range(0, len(rows), chunk):
-        part = rows[start : start + chunk]
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
         thin = (propensity_all[part] < threshold) | never
         total += float(np.sum(action_probabilities[part], where=thin, dtype=np.float64))
     return total / max(len(rows), 1)
@@ -148,7 +153,7 @@ def pareto_k(weight: NDArray[Any]) -> float:
     return (size * shape + 10 * 0.5) / (size + 10)
 
 
-def propensity_calibration(weight: NDArray[Any], propensity: NDArray[Any], n_bins: int = 10) -> list[dict[str, float]]:
+def propensity_calibration(weight: NDArray[Any], propensity: NDArray[Any]) -> list[dict[str, float]]:
     """Mean weight by tenth of the propensity, each of which should be near the target's share of that tenth.
 
     Returns
@@ -165,7 +170,7 @@ def propensity_calibration(weight: NDArray[Any], propensity: NDArray[Any], n_bin
             "weight": float(np.mean(weight[rows])),
             "weight_share": float(np.sum(weight[rows]) / total) if total > 0 else 0.0,
         }
-        for rows in np.array_split(order, min(n_bins, len(order)))
+        for rows in np.array_split(order, min(10, len(order)))
     ]
 
 
@@ -175,13 +180,10 @@ def action_is_function_of_context(
     *,
     propensity: NDArray[Any] | None = None,
     n_factors: int = 1,
-    limit: float = 0.95,
-    least: float = 0.7,
-    fewest: float = 1.75,
 ) -> bool:
     """Whether the logged action is all but determined by the context, so that nothing can be compared.
 
-    Two witnesses: the context predicts the action up to ``limit``; or it predicts it well and hardly any alternative
+    Two witnesses: the context predicts nearly every action; or it predicts it well and hardly any alternative
     was ever tried. The mean of 1 / propensity is the number of actions that a context was given, whatever their
     shares: 1 where the context decides, and more only by what the models of the factors cannot learn. A policy that
     explores in every twentieth decision has all its actions there.
@@ -196,28 +198,22 @@ def action_is_function_of_context(
         Estimated propensities of logged actions.
     n_factors : int, default=1
         Factors that vary; the number of actions tried is judged per factor, because each adds its own error.
-    limit, least : float
-        Predictability that suffices, and the least that is needed where few actions were tried.
-    fewest : float, default=1.75
-        Actions per factor that count as hardly any alternative.
     """
     if len(action) > 0 and bool(np.all(action == action[0])):
         return True
     known = predictability or 0.0
-    if known >= limit or propensity is None or not len(propensity) or known < least:
-        return len(action) > 0 and known >= limit
+    if known >= _DETERMINED or propensity is None or not len(propensity) or known < _PREDICTABLE:
+        return len(action) > 0 and known >= _DETERMINED
     tried = float(np.mean(1.0 / propensity))
-    return bool(tried ** (1.0 / max(n_factors, 1)) <= fewest)
+    return bool(tried ** (1.0 / max(n_factors, 1)) <= _HARDLY_TRIED)
 
 
-def confounding_to_overturn(
-    weight: Floats, propensity: Floats, residual: Floats, margin: float, *, most: float = 20.0
-) -> float:
+def confounding_to_overturn(weight: Floats, propensity: Floats, residual: Floats, margin: float) -> float:
     r"""Strength of unobserved confounding that would take a verdict away.
 
     Under the marginal sensitivity model an unobserved confounder may multiply the odds of the logged action by a
     factor in :math:`[1/\Lambda, \Lambda]`. Returned is the smallest :math:`\Lambda` at which the self-normalised
-    correction of the reward model can move against the verdict by ``margin``.
+    correction of the reward model can move against the verdict by ``margin``, 20 where even that does not suffice.
 
     Parameters
     ----------
@@ -225,8 +221,6 @@ def confounding_to_overturn(
         Residuals signed so that a smaller value speaks against the verdict.
     margin : float
         Distance of the interval's nearer end from "no difference"; 0 or less means any confounding suffices (1.0).
-    most : float, default=20
-        Returned when even this strength does not suffice.
 
     References
     ----------
@@ -250,9 +244,9 @@ def confounding_to_overturn(
         value = np.cumsum(heavy * error) + (np.sum(light * error) - np.cumsum(light * error))
         return usual - float(np.min(value / mass))
 
-    if moved(most) < margin:
-        return most
-    low, high = 1.0, most
+    if moved(_STRONGEST) < margin:
+        return _STRONGEST
+    low, high = 1.0, _STRONGEST
     for _ in range(40):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if moved(middle) < margin else (low, middle)

@@ -126,9 +126,7 @@ def paired_with(
     )
 
 
-def pooled_noise(
-    relative: Floats, residual: Floats, predicted: Floats, cluster: NDArray[Any], n_bins: int = 10
-) -> tuple[float, float]:
+def pooled_noise(relative: Floats, residual: Floats, predicted: Floats, cluster: NDArray[Any]) -> tuple[float, float]:
     """A quarter of what rows of similar prediction say about the noise of weighted residuals, beyond what they show.
 
     With rare rewards most heavy rows show no reward, and then both the estimate and its standard error are too small.
@@ -147,7 +145,7 @@ def pooled_noise(
     (float, float)
         To be added to the sums of squares and cubes of the contributions; may be negative.
     """
-    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, n_bins + 1)[1:-1]))
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, 11)[1:-1]))
     cell = np.searchsorted(edges, predicted, side="right")
     rows = np.maximum(np.bincount(cell), 1)
     away = residual - float(np.mean(relative * residual))

@@ -103,7 +103,8 @@ class Support:
             )
         return tuple(reasons)
 
-    def _regions(self, most: int = 3) -> str:
+    def _regions(self) -> str:
+        most = 3
         if not self.never_tried:
             return ""
         more = f" and {len(self.never_tried) - most} more" if len(self.never_tried) > most else ""

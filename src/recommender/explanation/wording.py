@@ -72,9 +72,9 @@ class Wording:
         return translated if translated != name else name.replace("_", " ").strip()
 
     def number(self, value: float, decimals: int = 1) -> str:
-        """Locale number without trailing zeros, with a true minus sign."""
+        """Locale number without trailing zeros, with a true minus sign; nothing is written as minus zero."""
         pattern = "#,##0" + ("." + "#" * decimals if decimals else "")
-        return _minus(str(format_decimal(value, format=pattern, locale=self.locale)))
+        return _minus(str(format_decimal(value if round(value, decimals) else 0.0, format=pattern, locale=self.locale)))
 
     def signed(self, value: float, decimals: int = 1, *, plus: str = "+") -> str:
         """Number with its sign and a fixed count of decimals; nothing is written as minus zero."""
@@ -90,13 +90,14 @@ class Wording:
     def amount(self, value: float, currency: str | None, *, signed: bool = True) -> str:
         """Money in the given currency, or a plain number where none is known."""
         decimals = 0 if abs(value) >= 100 else 2
-        sign = "+" if signed and round(value, decimals) > 0 else ""
+        rounded = round(value, decimals) + 0.0  # no minus zero
+        sign = "+" if signed and rounded > 0 else ""
         if currency is None:
             plain = "#,##0" + ("." + "0" * decimals if decimals else "")
-            return sign + _minus(str(format_decimal(round(value, decimals), format=plain, locale=self.locale)))
+            return sign + _minus(str(format_decimal(rounded, format=plain, locale=self.locale)))
         pattern = str(self.locale.currency_formats["standard"].pattern)
         written = format_currency(
-            round(value, decimals),
+            rounded,
             currency,
             format=pattern if decimals else pattern.replace(".00", ""),
             locale=self.locale,

@@ -99,13 +99,9 @@ def _one_spelling(distinct: pa.Array, pieces: Sequence[Sequence[pa.Array]]) -> C
         )
         if len(np.unique(at[pairs])) < len(pairs):
             return None
-    order = np.full(len(first), len(distinct), dtype=np.int64)
     longest = np.argsort(-pc.utf8_length(distinct).to_numpy(zero_copy_only=False), kind="stable")
-    rank = np.empty(len(distinct), dtype=np.int64)
-    rank[longest] = np.arange(len(distinct))
-    np.minimum.at(order, at, rank)
-    order = longest[order]
-    written = distinct.take(pa.array(order[at]))
+    of_key = longest[np.unique(at[longest], return_index=True)[1]]
+    written = distinct.take(pa.array(of_key[at]))
     return lambda ids: written.take(pc.index_in(ids, value_set=distinct, skip_nulls=True))
 
 

@@ -237,10 +237,8 @@ def is_placeholder(text: str) -> bool:
 
     Words that may be an answer (``none``, ``no``, ``unknown``) are no placeholders, nor is ``NA``, which is Namibia.
     """
-    bare = text.strip()
-    if len(bare) > 24:
-        return False
-    plain = "".join(c for c in unicodedata.normalize("NFKD", bare.casefold()) if not unicodedata.combining(c))
+    bare = unicodedata.normalize("NFKD", text.strip().casefold())
+    plain = "".join(c for c in bare if not unicodedata.combining(c))
     return not plain or _PLACEHOLDERS.fullmatch(plain) is not None
 
 

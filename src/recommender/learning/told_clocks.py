@@ -137,8 +137,8 @@ def wave_statistic(
         waves = [wave(k * angle) for k in range(1, HARMONICS + 1) for wave in (np.cos, np.sin)]
         tested = np.column_stack([values[:, None] > edges, *waves]).astype(np.float64)
         tested[~here] = 0.0
-        powers = away[rows, None] ** np.arange(_CURVES + 1) * here[:, None]
-        nuisance = np.column_stack([powers, (~here).astype(np.float64)])
+        # Rows without the column are tested for nothing: a weight of theirs would change nothing either.
+        nuisance = away[rows, None] ** np.arange(_CURVES + 1) * here[:, None]
         weight = (expected[rows] * (1.0 - expected[rows]))[:, None]
         whole += (weight * tested**2).sum(axis=0)
         crossed = np.linalg.pinv(nuisance.T @ (weight * nuisance), rcond=_ROUNDING, hermitian=True)

@@ -77,7 +77,7 @@ def check_propensities(log: LoggedFeedback) -> Iterator[Finding]:
         )
         return
     known = ~np.isnan(log.propensity)
-    missing = float(1.0 - known.mean())
+    missing = float(np.mean(~known))
     if missing:
         yield Finding(
             "missing_propensities",

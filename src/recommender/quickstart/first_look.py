@@ -16,7 +16,7 @@ from recommender.actions import ActionSpace
 from recommender.errors import MissingExtra
 from recommender.history import LoggedFeedback
 from recommender.monitoring import Diagnosis, diagnose
-from recommender.proof import BASELINES, ExperimentReport, experiment
+from recommender.proof import BASELINES, ExperimentReport, PolicyReport, experiment
 from recommender.quickstart.log_of_file import log_of_file
 from recommender.quickstart.roles import Ask, Roles, guess_roles
 from recommender.quickstart.typed_cells import DayOrder, type_cells
@@ -132,7 +132,7 @@ def first_look(
         findings=tuple((f.grade, f.what, f.mend) for f in diagnosis.findings),
         good_for=diagnosis.verdict,
         map=value_map(strategy, last, log),
-        policies=policy_lines(result),
+        policies=policy_lines(result.reports),
         accounts=lines,
         note=note,
         unit="per 1,000 contacts" if log.reward_kind == "binary" else "per contact",
@@ -177,15 +177,24 @@ def _reasons(result: ExperimentReport) -> tuple[str, ...]:
             *result.reasons)  # fmt: skip
 
 
-def policy_lines(result: ExperimentReport, truth: Mapping[str, float] | None = None) -> tuple[PolicyLine, ...]:
-    """What was done and what the learnt policy would have earned, with the paired difference from each baseline."""
+def policy_lines(
+    reports: Mapping[str, PolicyReport], truth: Mapping[str, float] | None = None
+) -> tuple[PolicyLine, ...]:
+    """What was done and what the learnt policy would have earned, with the paired difference from each baseline.
+
+    Parameters
+    ----------
+    reports : mapping of str to PolicyReport
+        By the name of the baseline, as in :attr:`~recommender.proof.ExperimentReport.reports`.
+    truth : mapping of str to float, optional
+        True value of each baseline and of "learnt", in a world where it is known.
+    """
     true_values = truth or {}
-    first = next(iter(result.reports.values()))
-    row = first.default
+    row = next(iter(reports.values())).default
     lines = [
         PolicyLine("the learnt policy", row["value"], row["ci_low"], row["ci_high"], true_values.get("learnt")),
     ]
-    for name, report in result.reports.items():
+    for name, report in reports.items():
         gap = report.difference
         lines.append(
             PolicyLine(

@@ -82,9 +82,9 @@ def draw_calibration(report: PolicyEvaluation, axes: Axes) -> None:
     axes.set_title("Weights by propensity")
 
 
-def draw_slices(report: PolicyEvaluation, axes: Axes, most: int = 20) -> None:
-    """Difference from the baseline by slice, largest slices first."""
-    table = report.slices.sort_values("rows", ascending=False).head(most).iloc[::-1].reset_index(drop=True)
+def draw_slices(report: PolicyEvaluation, axes: Axes) -> None:
+    """Difference from the baseline by slice, the twenty largest."""
+    table = report.slices.sort_values("rows", ascending=False).head(20).iloc[::-1].reset_index(drop=True)
     for position, row in table.iterrows():
         colour = _QUIET if row["verdict"] in ("refused", "not proven") else _ACCENT
         if np.isfinite([row["ci_low"], row["ci_high"]]).all():

@@ -20,7 +20,7 @@ from recommender.rules.evaluation import evaluate, local_times
 from recommender.rules.facts import read_facts
 from recommender.rules.law import Law
 from recommender.rules.loading import PackError, check_readings, parse_pack, rule_books
-from recommender.rules.next_instant import NEVER, next_allowed
+from recommender.rules.next_instant import NEVER, first_open
 from recommender.rules.phone_zones import phone_timezones
 from recommender.rules.preferences import preference_overlay
 from recommender.rules.schema import Pack
@@ -192,7 +192,8 @@ def _judge(law: Law, cases: list[_Case]) -> list[dict[str, Any]]:
         # What time alone does not lift is not waited for.
         hopeful = np.flatnonzero(~allowed & ~failing[lasting].any(axis=0))
         if len(hopeful):
-            instants[hopeful] = next_allowed(law, locality, own[hopeful], history, at[part][hopeful], channel[hopeful])
+            asked = np.left_shift(1, channel[hopeful]).astype(np.uint8)
+            instants[hopeful] = first_open(law, locality, own[hopeful], history, at[part][hopeful], asked)
         for local, row in enumerate(part.tolist()):
             instant = int(instants[local])
             named = [law.names[position].id for position in np.flatnonzero(failing[:, local]).tolist()]

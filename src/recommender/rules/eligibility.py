@@ -15,7 +15,7 @@ from recommender.actions import ActionSpace
 from recommender.columns import Tabular
 from recommender.rules.action_cells import Catalogue
 from recommender.rules.guardrails import Case, CasePart, Guardrails
-from recommender.rules.next_instant import NEVER, first_open, next_allowed
+from recommender.rules.next_instant import NEVER, first_open
 from recommender.rules.provenance import Provenance
 from recommender.rules.rule_details import RuleDetail, rule_detail
 from recommender.rules.schema import Pack
@@ -264,13 +264,13 @@ class Eligibility:
         """Earliest of the instants from which one of some (channel, hour) is allowed."""
         part = self._case.part(np.array([row]))
         locality = self._case.facts.localities[int(self._case.facts.table["locality"][row])]
-        instants = next_allowed(
+        instants = first_open(
             part.law,
             locality,
             self._case.facts.table[np.full(len(wanted), row)],
             self._case.history,
             part.times.instant_us[0, [hour for _, hour in wanted]],
-            np.array([channel for channel, _ in wanted], dtype=np.int64),
+            np.array([1 << channel for channel, _ in wanted], dtype=np.uint8),
         )
         first = int(instants.min())
         return None if first == NEVER else _EPOCH + timedelta(microseconds=first)

@@ -15,7 +15,7 @@ from recommender.rules.evaluation import LocalTimes, evaluate, local_times
 from recommender.rules.facts import FACT, Locality
 from recommender.rules.law import Law
 
-__all__ = ["HORIZON_DAYS", "NEVER", "first_open", "next_allowed"]
+__all__ = ["HORIZON_DAYS", "NEVER", "first_open"]
 
 HORIZON_DAYS = 60
 #: What stands for "not within the horizon".
@@ -25,40 +25,6 @@ _CELLS = 400_000
 _REACHES = ((0, 3), (3, 9), (9, 30), (30, HORIZON_DAYS + 1))
 #: Accounts that wait from one instant, on average, from which on they are looked at together.
 _FEWEST_TOGETHER = 4
-
-
-def next_allowed(
-    law: Law,
-    locality: Locality,
-    facts: NDArray[Any],
-    history: ContactHistory,
-    at_us: NDArray[np.int64],
-    channel: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Earliest instant in ``[at, at + 60 days]`` at which each account may be contacted over its channel.
-
-    A verdict changes only where a clock of a zone the debtor may be in passes an edge of a window or midnight, where
-    an offset changes, and where an elapsed-time cap lets go; so these instants are all there is to try.
-
-    Parameters
-    ----------
-    law : Law
-    locality : Locality
-    facts : ndarray of shape (n,), dtype FACT
-        Accounts of this place.
-    history : ContactHistory
-    at_us : ndarray of shape (n,)
-        Microseconds UTC.
-    channel : ndarray of shape (n,)
-        Positions in ``CHANNELS``.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        Microseconds UTC; ``NEVER`` where there is none.
-    """
-    bits = np.left_shift(1, channel).astype(np.uint8)
-    return first_open(law, locality, facts, history, at_us, bits)
 
 
 def first_open(
@@ -71,15 +37,23 @@ def first_open(
 ) -> NDArray[np.int64]:
     """Earliest instant in ``[at, at + 60 days]`` at which some of the wanted channels is allowed.
 
+    A verdict changes only where a clock of a zone the debtor may be in passes an edge of a window or midnight, where
+    an offset changes, and where an elapsed-time cap lets go; so these instants are all there is to try.
+
     Accounts of one place that wait from the same instant have the same instants to try: their clocks are read once
     for all of them, and once for all questions of a decision.
 
     Parameters
     ----------
-    law, locality, facts, history, at_us
-        As :func:`next_allowed` takes them.
+    law : Law
+    locality : Locality
+    facts : ndarray of shape (n,), dtype FACT
+        Accounts of this place.
+    history : ContactHistory
+    at_us : ndarray of shape (n,)
+        Microseconds UTC.
     wanted : ndarray of uint8 of shape (n,)
-        Sets of channels.
+        Sets of channels: the bits of their positions in ``CHANNELS``.
 
     Returns
     -------

@@ -21,13 +21,13 @@ from recommender.history import LoggedFeedback
 __all__ = ["account_frame", "checked_log", "checked_path", "seed_of", "threads_of", "without_autologging"]
 
 
-def checked_log(log: Any, *, argument: str = "log") -> LoggedFeedback:
+def checked_log(log: Any) -> LoggedFeedback:
     """Raise where something else was given than a log of decisions."""
     if isinstance(log, LoggedFeedback):
         return log
     raise InvalidInput(
-        f"{argument} must be a LoggedFeedback, which knows what the actions are; got {type(log).__name__}.",
-        column=argument,
+        f"log must be a LoggedFeedback, which knows what the actions are; got {type(log).__name__}.",
+        column="log",
         mend="LoggedFeedback.from_frame(contacts, actions=ActionSpace({...}), context=[...], reward=...) makes one.",
     )
 

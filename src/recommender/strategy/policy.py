@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 _TIE = 1e-12
+_PRIOR_TRIES = 50.0  # decisions that the overall mean counts for
 
 
 def check_eligible(eligible: Any, n: int, actions: ActionSpace) -> NDArray[np.bool_]:
@@ -177,9 +178,7 @@ def exploration_cost(
     return (best - float((probabilities * expected_reward).sum(axis=1).mean())) / gain if gain > 0 else 0.0
 
 
-def best_constant(
-    action: NDArray[np.int64], reward: NDArray[np.float64], n_actions: int, *, prior_strength: float = 50.0
-) -> NDArray[np.float64]:
+def best_constant(action: NDArray[np.int64], reward: NDArray[np.float64], n_actions: int) -> NDArray[np.float64]:
     """Value of always taking each action, shrunken to the overall mean so that rare actions do not win by luck.
 
     Parameters
@@ -187,8 +186,6 @@ def best_constant(
     action, reward : ndarray of shape (n_decisions,)
         Logged decisions with mature rewards.
     n_actions : int
-    prior_strength : float, default=50
-        Decisions that the overall mean counts for.
 
     Returns
     -------
@@ -196,7 +193,7 @@ def best_constant(
     """
     tries = np.bincount(action, minlength=n_actions)
     total = np.bincount(action, weights=reward, minlength=n_actions)
-    return np.asarray((total + prior_strength * reward.mean()) / (tries + prior_strength))
+    return np.asarray((total + _PRIOR_TRIES * reward.mean()) / (tries + _PRIOR_TRIES))
 
 
 def draw(probabilities: NDArray[np.float64], uniform_number: NDArray[np.float64]) -> NDArray[np.int64]:

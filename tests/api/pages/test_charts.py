@@ -1,12 +1,14 @@
 """Names in pictures: whole where there is room, else without their middle, and never under their figures."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.pages.charts import Bar, Dot, dots, hbars
+from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
+from api.pages.model_card import _calibration
 from api.pages.rendering import Page
 from recommender.settings import Settings
 
@@ -75,3 +77,24 @@ def test_what_is_known_for_certain_has_the_digits_that_tell_it_from_zero(value):
     """An interval without width: as many digits as the value needs, not "0,0"."""
     shown = Page("es", Settings(model_path=None)).formats.estimate("rate", value, value, value, difference=False)
     assert not math.isclose(float(shown.value.text.rstrip("%\N{NO-BREAK SPACE}").replace(",", ".")), 0.0)
+
+
+@given(low=st.floats(-1e6, 1e6), size=st.floats(1e-6, 1e6), most=st.integers(2, 6))
+def test_ticks_lie_within_their_axis_and_no_step_is_missing(low, size, most):
+    """Round numbers, even steps, none beyond the ends; at most as many steps as asked for."""
+    ticks = nice_ticks(low, low + size, most)
+    assert 1 <= len(ticks) <= most + 1
+    slack = 1e-6 * max(abs(low), size)
+    assert low - slack <= min(ticks) and max(ticks) <= low + size + slack
+    steps = {round((b - a) / (ticks[1] - ticks[0]), 3) for a, b in pairwise(ticks)}
+    assert steps <= {1.0}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_promised_and_observed_have_an_axis_from_zero_to_their_largest(width):
+    """Ten groups up to 30 %: the axis begins at zero and ends beside the largest."""
+    groups = [{"predicted": n / 40, "observed": n / 40, "low": n / 50, "high": n / 33, "n": 9} for n in range(1, 11)]
+    document = {"calibration": groups, "reward_kind": "binary", "log": {"n_decisions": 90}}
+    section = _calibration(Page("en", Settings(model_path=None)), document)
+    shown = [one.text for one in texts(section.draw(width))]
+    assert {"0%", "10%", "20%", "30%"} <= set(shown)

@@ -311,13 +311,12 @@ def test_the_last_day_of_a_filter_is_inside():
     assert held.rows(pd.DataFrame({"decided_at": pd.to_datetime(moments)})).tolist() == [True, True, False]
 
 
-def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
-    """What is lost, from 2 to 6, is a change of -4 from -6 to -2, in the table as in the drawing."""
-    row = {"rule": "pack CO", "value_lost": 4.0, "ci_low": 2.0, "ci_high": 6.0, "verdict": "costs",
-           "probability_moved": 0.1}  # fmt: skip
+def priced(*rules):
+    """Table of the price of some rules: name, loss, its ends and verdict of each."""
+    names = ("rule", "value_lost", "ci_low", "ci_high", "verdict")
     documents = {
         "rule_costs": {
-            "rules": [row],
+            "rules": [dict(zip(names, rule, strict=True), probability_moved=0.1) for rule in rules],
             "log": {"n_decisions": 10},
             "reward_kind": "amount",
             "made_at": "2026-01-02T00:00:00+00:00",
@@ -328,4 +327,20 @@ def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
     )
     content = rule_costs.build(page, SimpleNamespace(document=documents.get), {})
     (section,) = content.sections
-    assert re.search(r"6[.\d]* to \D?2", repr(section.table.rows[0]))
+    return section.table
+
+
+def test_a_cost_is_told_as_a_change_with_its_ends_in_order():
+    """What is lost, from 2 to 6, is a change of -4 from -6 to -2."""
+    table = priced(("pack CO", 4.0, 2.0, 6.0, "costs"))
+    assert re.search(r"6[.\d]* to \D?2", repr(table.rows[0]))
+
+
+def test_a_cost_is_below_a_gain_above_and_what_is_not_known_neither():
+    """The tone of each verdict, in the change as in the verdict; dearest first."""
+    tones = {"free": "unclear", "costs": "below", "gains": "above", "not proven": "unclear", "refused": "unclear"}
+    lost = {"free": 0.0, "costs": 4.0, "gains": -3.0, "not proven": 1.0, "refused": 2.0}
+    table = priced(*((f"pack {name}", lost[name], lost[name] - 1, lost[name] + 1, name) for name in tones))
+    dearest_first = sorted(tones, key=lambda name: -lost[name])
+    assert [row[0].value for row in table.rows] == [f"pack {name}" for name in dearest_first]
+    assert [(row[2].tone, row[4].tone) for row in table.rows] == [(tones[name], tones[name]) for name in dearest_first]

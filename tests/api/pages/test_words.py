@@ -3,10 +3,12 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from api.pages.account_contrast import verdict
+from api.pages.basis import of_another_version
 from api.pages.gate_words import reason_in_words
 from api.pages.language import translations
 from api.pages.problem_words import problem_in_words
@@ -142,3 +144,13 @@ def test_every_purpose_of_a_contact_has_words(purpose):
     for words in (ES.wording.label(purpose), Page("pt", Settings(model_path=None)).wording.label(purpose)):
         assert words != purpose.replace("_", " ")
         assert "_" not in words
+
+
+def test_what_was_computed_for_another_version_says_so():
+    """What is stored of the version that serves needs no notice; that of any other names both."""
+    portfolio = SimpleNamespace(policy_version="8")
+    assert of_another_version(EN, portfolio, {"policy_version": "8"}) == []
+    (notice,) = of_another_version(EN, portfolio, {"policy_version": "7"})
+    assert notice == "Computed for version 7; version 8 serves now."
+    (spanish,) = of_another_version(ES, portfolio, {"policy_version": "7"})
+    assert spanish != notice and spanish.index("7") < spanish.index("8")

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.contact_event import state_of
 from recommender.store.decision_log.decisions import DecisionLog
+from recommender.store.decision_log.log_reading import decided_within
 from recommender.store.decision_log.record_fields import WrittenJson, sha256_of, utc_instant
 from recommender.store.decision_log.records import DecisionRecord
 from recommender.store.decision_log.removing import of_account, of_debtor
@@ -73,12 +74,9 @@ def decisions_page(
     """
     asked = _digest_of(account_id, debtor_id, since, until, segment)
     query = joined().order_by(decisions.c.decided_at.desc(), decisions.c.decision_id.desc()).limit(limit + 1)
+    query = query.where(decided_within(since, until))
     if account_id is not None:
         query = query.where(of_account(account_id))
-    if since is not None:
-        query = query.where(decisions.c.decided_at >= since)
-    if until is not None:
-        query = query.where(decisions.c.decided_at < until)
     if segment is not None:  # JSON is written without blanks
         written = sa.cast(decisions.c.ranking, sa.String)
         query = query.where(written.contains(f'"segment":{json.dumps(segment)}', autoescape=True))

@@ -18,6 +18,7 @@ from recommender.tables import REACHED_BY
 
 __all__ = [
     "CHUNK_ROWS",
+    "decided_within",
     "decision_rows",
     "latest_of_accounts",
     "newest",
@@ -55,17 +56,23 @@ def latest_of_accounts(engine: sa.Engine) -> list[Row]:
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def decided_within(since: datetime | None, until: datetime | None) -> sa.ColumnElement[bool]:
+    """Condition ``since <= decided_at < until``; a limit that is None is none."""
+    limits: list[sa.ColumnElement[bool]] = [sa.true()]
+    if since is not None:
+        limits.append(decisions.c.decided_at >= utc_instant("since", since))
+    if until is not None:
+        limits.append(decisions.c.decided_at < utc_instant("until", until))
+    return sa.and_(*limits)
+
+
 def decision_rows(
     engine: sa.Engine, since: datetime | None = None, until: datetime | None = None, *, chunk_rows: int = CHUNK_ROWS
 ) -> Iterator[list[Row]]:
     """Decisions in time order as lists of plain rows with packed eligible bits; see ``DecisionLog.read``."""
     key = sa.tuple_(decisions.c.decided_at, decisions.c.decision_id)
     query = joined().order_by(decisions.c.decided_at, decisions.c.decision_id).limit(chunk_rows)
-    if since is not None:
-        query = query.where(decisions.c.decided_at >= utc_instant("since", since))
-    if until is not None:
-        query = query.where(decisions.c.decided_at < utc_instant("until", until))
-    page = query
+    page = query = query.where(decided_within(since, until))
     while True:
         with engine.connect() as connection:
             rows = [dict(row) for row in connection.execute(page).mappings()]
@@ -106,12 +113,9 @@ def outcome_frame(engine: sa.Engine, since: datetime | None = None, until: datet
         )
         .join(decisions, decisions.c.decision_id == outcomes.c.decision_id)
         .where(outcomes.c.outcome_id.not_in(_replaced()))
+        .where(decided_within(since, until))
         .order_by(outcomes.c.occurred_at, outcomes.c.outcome_id)
     )
-    if since is not None:
-        query = query.where(decisions.c.decided_at >= utc_instant("since", since))
-    if until is not None:
-        query = query.where(decisions.c.decided_at < utc_instant("until", until))
     with engine.connect() as connection:
         result = connection.execute(query)
         frame = pd.DataFrame(result.fetchall(), columns=list(result.keys()))
