@@ -102,7 +102,8 @@ class Task:
     @cached_property
     def ids(self) -> list[str]:
         """Id of the decision about each account, if it is made now."""
-        table = Columns.of([{"account_id": account.account_id} for account in self.request.accounts])
+        names = [account.account_id for account in self.request.accounts]
+        table = Columns({"account_id": names}, len(names))
         version, terms = self.version, self.terms
         return decision_ids(table, terms.as_of_text, version, terms.seed, purpose=terms.purpose)
 
