@@ -180,7 +180,6 @@ def _objects(columns: Mapping[str, Sequence[str]]) -> list[str]:
 def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: ActionSpace) -> list[str]:
     """Ranked actions as they are answered, of the columns that the log keeps: the fields of `RankedAction`."""
     levels, idle = _level_texts(actions), actions.no_contact_index
-    nothing = ["null"] * len(action)
     return _objects(
         {
             "rank": columns["rank"],
@@ -190,7 +189,7 @@ def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: 
             "template_id": columns["template_id"],
             **{name: columns[name] for name in ("expected_reward", "lo", "hi", "propensity", "evidence", "support")},
             "values": columns["values"],
-            "offer": [_offer_told(one) for one in columns.get("offer", nothing)],
+            "offer": [_offer_told(one) for one in columns["offer"]] if "offer" in columns else ["null"] * len(action),
         }
     )
 
@@ -204,7 +203,7 @@ def _instant_told(kept: str) -> str:
 
 def _offer_told(kept: str) -> str:
     """An offer as it is answered; the log keeps its terms as a text."""
-    text = "null" if kept == "null" else json.loads(kept)
+    text = None if kept == "null" else json.loads(kept)
     return _json(json.loads(text)) if text else "null"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, overload
 
+import numpy as np
 from pydantic_core import from_json
 
 from recommender.store.decision_log.privacy import (
@@ -128,9 +129,12 @@ def _fits(kinds: set[type], values: Iterable[Any]) -> bool:
     if kinds == {float}:
         return all(map(isfinite, values))
     if kinds <= _NUMBERS:
-        # No number is beyond what all of them come to; where that is much, each is looked at.
-        whole = sum([abs(value) for value in values if value is not None])
-        if isfinite(whole) and whole <= LARGEST_INTEGER:
+        told = [value for value in values if value is not None]
+        try:  # where one is not finite or large, each is looked at
+            largest = float(np.abs(np.array(told, dtype=np.float64)).max(initial=0.0))
+        except OverflowError:
+            return False
+        if largest < LARGEST_INTEGER:
             return True
     if float in kinds or int in kinds:
         return all(
