@@ -130,7 +130,8 @@ def _are_ids(ids: Sequence[Any]) -> bool:
     if set(map(type, ids)) - {str}:
         return False
     text = "\n".join(ids)
-    return not ({"@", "+", "\x00"} & {*text}) and all(0 < len(one) <= _LONGEST_ID and one.strip() for one in ids)
+    is_plain = not any(sign in text for sign in "@+\x00")
+    return is_plain and max(map(len, ids), default=0) <= _LONGEST_ID and all(map(str.strip, ids))
 
 
 def _ranks(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> bool:
