@@ -23,12 +23,30 @@ from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segmen
 from recommender.offers import OfferDesk
 from recommender.store.decision_log import DecisionRecord, WrittenRanking
 
-__all__ = ["Ranking", "WrittenAccount", "WrittenAnswer", "factors_of", "logged_recommendation", "ranked_actions"]
+__all__ = [
+    "Ranking",
+    "ToldAccount",
+    "WrittenAccount",
+    "WrittenAnswer",
+    "factors_of",
+    "logged_recommendation",
+    "ranked_actions",
+]
 __all__ += ["rankings", "recommendation", "written_answer"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
+
+
+@dataclass(frozen=True)
+class ToldAccount:
+    """JSON of fields of :class:`api.service.schemas.Recommendation`."""
+
+    actions: str
+    segment: str
+    needs_human: str
+    next_allowed_at: str
 
 
 @dataclass(frozen=True)
@@ -39,17 +57,12 @@ class WrittenAccount:
     ----------
     kept : WrittenRanking
         As the log keeps them; the first says what holds for the account as well.
-    told : str
-        As they are answered: JSON list of :class:`api.service.schemas.RankedAction`.
-    segment, needs_human, next_allowed_at : str
-        JSON of these fields of the answer.
+    told : ToldAccount
+        As they are answered.
     """
 
     kept: WrittenRanking
-    told: str
-    segment: str
-    needs_human: str
-    next_allowed_at: str
+    told: ToldAccount
 
 
 @dataclass(frozen=True)
@@ -88,17 +101,16 @@ def rankings(
     starts = np.flatnonzero(indices == 0).tolist()
     firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
     kept = _objects({name: firsts[name] for name in sorted(firsts)})
-    next_at = [_instant_told(one) for one in account["next_allowed_at"]]
+    ends = [*starts[1:], len(actions)]
+    answers = map(
+        ToldAccount,
+        [f"[{','.join(told[start:end])}]" for start, end in zip(starts, ends, strict=True)],
+        account["segment"], account["needs_human"], map(_instant_told, account["next_allowed_at"]),
+    )  # fmt: skip
     return [
-        WrittenAccount(
-            WrittenRanking(f"[{','.join([first, *others[start + 1 : end]])}]", actions[start:end]),
-            f"[{','.join(told[start:end])}]",
-            segment, human, when,
-        )
-        for first, start, end, segment, human, when in zip(
-            kept, starts, [*starts[1:], len(actions)], account["segment"], account["needs_human"], next_at, strict=True
-        )
-    ]  # fmt: skip
+        WrittenAccount(WrittenRanking(f"[{','.join([first, *others[start + 1 : end]])}]", actions[start:end]), answer)
+        for first, start, end, answer in zip(kept, starts, ends, answers, strict=True)
+    ]
 
 
 def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segments) -> dict[str, list[str]]:
@@ -208,7 +220,7 @@ def _offer_told(kept: str) -> str:
 
 
 def recommendation(
-    account: WrittenAccount,
+    told: ToldAccount,
     *,
     account_id: str,
     decision_id: str,
@@ -220,9 +232,9 @@ def recommendation(
     """What to do with one account."""
     text = (
         f'{{"account_id":{_json(account_id)},"decision_id":{_json(decision_id)},"policy":"{policy}",'
-        f'"deterministic":{"true" if deterministic else "false"},"actions":{account.told},'
-        f'"eligible_actions":{eligible_actions},"segment":{account.segment},"needs_human":{account.needs_human},'
-        f'"next_allowed_at":{account.next_allowed_at}}}'
+        f'"deterministic":{"true" if deterministic else "false"},"actions":{told.actions},'
+        f'"eligible_actions":{eligible_actions},"segment":{told.segment},"needs_human":{told.needs_human},'
+        f'"next_allowed_at":{told.next_allowed_at}}}'
     )
     return WrittenAnswer(text, policy, channel)
 
@@ -231,8 +243,7 @@ def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
     """The answer that was given when the decision was made."""
     ranking, space = record.ranking, record.provenance.actions
     first = ranking[0]
-    account = WrittenAccount(
-        WrittenRanking("", ()),
+    told = ToldAccount(
         _told_of(ranking, space),
         _json(first.get("segment")),  # records of before segments have none
         _json(first["needs_human"]),
@@ -240,7 +251,7 @@ def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
     )
     channel = factors_of(space, record.action).get("channel")
     return recommendation(
-        account,
+        told,
         account_id=record.account_id,
         decision_id=record.decision_id,
         policy="seed_rules" if record.fallback else "model",

@@ -329,7 +329,7 @@ def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[Writt
             continue
         answers.append(
             recommendation(
-                written,
+                written.told,
                 account_id=names[row],
                 decision_id=decision_id,
                 policy=decided.policy,

@@ -271,7 +271,7 @@ class Columns:
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as JSON objects."""
-        listed = zip(*map(self.values, self._columns), strict=True)
+        listed = zip(*map(self.values, self._columns), strict=True) if self._columns else [()] * self._n
         return [dict(zip(self._columns, row, strict=True)) for row in listed]
 
     def with_cells(self, cells: Mapping[int, Mapping[str, Any]]) -> Self:

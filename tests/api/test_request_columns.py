@@ -78,7 +78,7 @@ def test_cells_and_rows_are_put_in_as_into_rows(first: list[Any], second: list[A
     names = sorted({name for row in [*first, *second] for name in row})
     both = Columns.of(first).with_rows(second)
     assert len(both) == len(first) + len(second)
-    assert [{name: row.get(name) for name in names} for row in both.rows() or [{}] * len(both)] == [
+    assert [{name: row.get(name) for name in names} for row in both.rows()] == [
         {name: row.get(name) for name in names} for row in [*first, *second]
     ]
     some = st.dictionaries(st.sampled_from("yw"), CELLS)
