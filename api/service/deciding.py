@@ -123,7 +123,7 @@ class RequestDecider:
         ----------
         positions : sequence of int
         planned : dict
-            Contacts planned already, by debtor; added to.
+            Contacts planned already, by debtor; added to while further rounds follow.
         used : Counter of str
             Contacts that the request has planned on each channel already; they count against its capacity.
         """
