@@ -41,7 +41,8 @@ class Answer:
     Attributes
     ----------
     body : dict
-        Fields of :class:`api.service.schemas.RecommendationAnswer`.
+        Fields of :class:`api.service.schemas.RecommendationAnswer`; its recommendations are written already, see
+        :func:`api.service.answers.written_answer`.
     new : list of (str, str)
         Id and debtor of the decisions that nobody knows of before this is delivered.
     """
@@ -174,8 +175,7 @@ class RecommendationService:
             answered = recommendations(part, made.logged)
             for position, one in zip(part.positions, answered, strict=True):
                 answers[position] = one
-                channel = one["actions"][0]["factors"].get("channel")
-                counts[one["policy"], None if channel is None else str(channel)] += 1
+                counts[one.policy, one.channel] += 1
             removed.update(part.decided.eligibility.counts())
             law = part.decided.eligibility.provenance.summary
             packs |= {pack["id"]: pack for pack in law["packs"]}

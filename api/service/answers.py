@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from api.service.fields import Scalar
 from api.service.planned import PLANNED
@@ -18,20 +21,63 @@ from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.offers import OfferDesk
-from recommender.store.decision_log import CheckedRanking, DecisionRecord
+from recommender.store.decision_log import DecisionRecord, WrittenRanking
 
-__all__ = ["Ranking", "factors_of", "logged_recommendation", "ranked_actions", "rankings"]
-__all__ += ["recommendation"]
+__all__ = [
+    "Ranking",
+    "ToldAccount",
+    "WrittenAccount",
+    "WrittenAnswer",
+    "factors_of",
+    "logged_recommendation",
+    "ranked_actions",
+]
+__all__ += ["rankings", "recommendation", "written_answer"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
 
 
+@dataclass(frozen=True)
+class ToldAccount:
+    """JSON of fields of :class:`api.service.schemas.Recommendation`."""
+
+    actions: str
+    segment: str
+    needs_human: str
+    next_allowed_at: str
+
+
+@dataclass(frozen=True)
+class WrittenAccount:
+    """Ranked actions of one account, written down.
+
+    Attributes
+    ----------
+    kept : WrittenRanking
+        As the log keeps them; the first says what holds for the account as well.
+    told : ToldAccount
+        As they are answered.
+    """
+
+    kept: WrittenRanking
+    told: ToldAccount
+
+
+@dataclass(frozen=True)
+class WrittenAnswer:
+    """What to do with one account: JSON of :class:`api.service.schemas.Recommendation`, and what is counted of it."""
+
+    text: str
+    policy: Literal["model", "seed_rules"]
+    channel: str | None
+
+
 def rankings(
     decided: Decided, planned: Sequence[str | None], segments: Segments | None = None, desk: OfferDesk | None = None
-) -> list[CheckedRanking]:
-    """Ranked actions of each account in plain values; the first also says what holds for the account.
+) -> list[WrittenAccount]:
+    """Write down the ranked actions of each account, from columns straight to the two texts.
 
     Parameters
     ----------
@@ -46,58 +92,67 @@ def rankings(
     desk = desk if "offer" in decided.actions.factors else None
     account = _of_accounts(decided, planned, segments or default_segments())
     if desk is not None:
-        account[OFFERS_KNOWN] = list(offers_known(decided))
+        account[OFFERS_KNOWN] = _texts(offers_known(decided))
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     columns = _entries(decided, rows, indices, desk)
-    names = sorted(columns)
-    others = [dict(zip(names, values, strict=True)) for values in zip(*map(columns.get, names), strict=True)]
+    actions = decided.actions_ranked[rows, indices].tolist()
+    others = _objects({name: columns[name] for name in sorted(columns)})
+    told = _told(columns, actions, decided.actions)
     starts = np.flatnonzero(indices == 0).tolist()
     firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
-    names = sorted(firsts)
-    ends = [*starts[1:], len(rows)]
+    kept = _objects({name: firsts[name] for name in sorted(firsts)})
+    ends = [*starts[1:], len(actions)]
+    answers = map(
+        ToldAccount,
+        [f"[{','.join(told[start:end])}]" for start, end in zip(starts, ends, strict=True)],
+        account["segment"], account["needs_human"], map(_instant_told, account["next_allowed_at"]),
+    )  # fmt: skip
     return [
-        CheckedRanking((dict(zip(names, values, strict=True)), *others[start + 1 : end]))
-        for values, start, end in zip(zip(*map(firsts.get, names), strict=True), starts, ends, strict=True)
+        WrittenAccount(WrittenRanking(f"[{','.join([first, *others[start + 1 : end]])}]", actions[start:end]), answer)
+        for first, start, end, answer in zip(kept, starts, ends, answers, strict=True)
     ]
 
 
-def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segments) -> dict[str, list[Any]]:
+def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segments) -> dict[str, list[str]]:
+    """What holds for each account, as JSON."""
     eligible = decided.eligibility
     alone = np.flatnonzero(eligible.mask.sum(axis=1) <= 1)[:_MOST_SEARCHED].tolist()
     next_at: list[str | None] = [None] * len(eligible.mask)
     for row in alone:
         when = eligible.next_contact_at(row)
         next_at[row] = None if when is None else when.isoformat()
-    segment = segments.of(decided.accounts)
-    human = [bool(one) for one in eligible.needs_human]
-    columns: dict[str, list[Any]] = {
-        "needs_human": human, "next_allowed_at": next_at, PLANNED: list(planned), "segment": list(segment),
-    }  # fmt: skip
-    return columns | {name: [value] * len(human) for name, value in decided.documents.items()}
+    columns = {
+        "needs_human": _texts([bool(one) for one in eligible.needs_human]),
+        "next_allowed_at": _texts(next_at),
+        PLANNED: _texts(planned),
+        "segment": _texts(segments.of(decided.accounts)),
+    }
+    return columns | {name: [_json(value)] * len(next_at) for name, value in decided.documents.items()}
 
 
 def _entries(
     decided: Decided, rows: NDArray[np.int64], indices: NDArray[np.int64], desk: OfferDesk | None
-) -> dict[str, Sequence[Any]]:
-    """Fields of some accounts and ranks; numbers of our own, words of our own catalogue."""
+) -> dict[str, list[str]]:
+    """Fields of some accounts and ranks, as JSON; numbers of our own, words of our own catalogue."""
     action = decided.actions_ranked[rows, indices]
     each = rows.tolist()
-    columns: dict[str, Sequence[Any]] = {
-        "action": action.tolist(),
-        "contact_at": _instants(decided, rows, action),
-        "rank": (indices + 1).tolist(),
-        "template_id": [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)],
-        "values": [None] * len(each),
-        "support": decided.support[rows, indices].tolist(),
+    templates = [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)]
+    columns: dict[str, list[str]] = {
+        "action": _numbers(action),
+        "contact_at": _texts(_instants(decided, rows, action)),
+        "rank": _numbers(indices + 1),
+        "template_id": _texts(templates),
+        "values": ["null"] * len(each),
+        "support": _numbers(decided.support[rows, indices]),
     }
     for name in ("evidence", "propensity", "expected_reward", "hi", "lo"):
         columns[name] = _numbers(getattr(decided, name)[rows, indices])
     if decided.values:
-        names = sorted(decided.values)
-        ladder = [_numbers(decided.values[name][rows, indices]) for name in names]
-        columns["values"] = [dict(zip(names, values, strict=True)) for values in zip(*ladder, strict=True)]
+        columns["values"] = _objects(
+            {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
+        )
     if desk is not None:
-        columns["offer"] = offer_terms(decided, desk, each, action.tolist())
+        columns["offer"] = _texts(offer_terms(decided, desk, each, action.tolist()))
     return columns
 
 
@@ -108,90 +163,129 @@ def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int
     return [None if when is None else texts[when] for when in instants]
 
 
-def _numbers(values: NDArray[Any]) -> list[Any]:
-    """As JSON holds them; None for what is no number, and no infinity."""
+def _json(value: Any) -> str:
+    return to_json(value).decode()
+
+
+def _texts(values: Sequence[str | bool | None]) -> list[str]:
+    """Words as JSON; few differ."""
+    written = {value: _json(value) for value in set(values)}
+    return [written[value] for value in values]
+
+
+def _numbers(values: NDArray[Any]) -> list[str]:
+    """As JSON holds them; null for what is no number, and no infinity."""
     plain: list[Any] = values.tolist()
-    if np.isfinite(values).all():
-        return plain
-    if np.isinf(values).any():
-        raise ValueError("a ranked action has an infinite value")
-    return [None if math.isnan(value) else value for value in plain]
+    if not np.isfinite(values).all():
+        if np.isinf(values).any():
+            raise ValueError("a ranked action has an infinite value")
+        plain = [None if math.isnan(value) else value for value in plain]
+    return _json(plain)[1:-1].split(",")
+
+
+def _objects(columns: Mapping[str, Sequence[str]]) -> list[str]:
+    """JSON objects of columns of JSON, their names in the order given."""
+    form = "{" + ",".join(f"{_json(name)}:".replace("%", "%%") + "%s" for name in columns) + "}"
+    return [form % values for values in zip(*columns.values(), strict=True)]
+
+
+def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: ActionSpace) -> list[str]:
+    """Ranked actions as they are answered, of the columns that the log keeps: the fields of `RankedAction`."""
+    levels, idle = _level_texts(actions), actions.no_contact_index
+    return _objects(
+        {
+            "rank": columns["rank"],
+            "no_contact": ["true" if one == idle else "false" for one in action],
+            "factors": [levels[one] for one in action],
+            "contact_at": [_instant_told(one) for one in columns["contact_at"]],
+            "template_id": columns["template_id"],
+            **{name: columns[name] for name in ("expected_reward", "lo", "hi", "propensity", "evidence", "support")},
+            "values": columns["values"],
+            "offer": [_offer_told(one) for one in columns["offer"]] if "offer" in columns else ["null"] * len(action),
+        }
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _instant_told(kept: str) -> str:
+    """An instant as it is answered; the log keeps its ISO form."""
+    text = json.loads(kept)
+    return "null" if text is None else _json(datetime.fromisoformat(text))
+
+
+def _offer_told(kept: str) -> str:
+    """An offer as it is answered; the log keeps its terms as a text."""
+    text = None if kept == "null" else json.loads(kept)
+    return _json(json.loads(text)) if text else "null"
 
 
 def recommendation(
-    ranking: Ranking,
+    told: ToldAccount,
     *,
-    actions: ActionSpace,
     account_id: str,
     decision_id: str,
     policy: Literal["model", "seed_rules"],
     deterministic: bool,
     eligible_actions: int,
-) -> dict[str, Any]:
-    """What to do with one account: the fields of :class:`api.service.schemas.Recommendation`."""
-    return {
-        "account_id": account_id,
-        "decision_id": decision_id,
-        "policy": policy,
-        "deterministic": deterministic,
-        "actions": _actions(ranking, actions),
-        "eligible_actions": eligible_actions,
-        "segment": ranking[0].get("segment"),  # records of before segments have none
-        "needs_human": ranking[0]["needs_human"],
-        "next_allowed_at": _instant(ranking[0]["next_allowed_at"]),
-    }
+    channel: str | None,
+) -> WrittenAnswer:
+    """What to do with one account."""
+    text = (
+        f'{{"account_id":{_json(account_id)},"decision_id":{_json(decision_id)},"policy":"{policy}",'
+        f'"deterministic":{"true" if deterministic else "false"},"actions":{told.actions},'
+        f'"eligible_actions":{eligible_actions},"segment":{told.segment},"needs_human":{told.needs_human},'
+        f'"next_allowed_at":{told.next_allowed_at}}}'
+    )
+    return WrittenAnswer(text, policy, channel)
 
 
-def logged_recommendation(record: DecisionRecord) -> dict[str, Any]:
+def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
     """The answer that was given when the decision was made."""
+    ranking, space = record.ranking, record.provenance.actions
+    first = ranking[0]
+    told = ToldAccount(
+        _told_of(ranking, space),
+        _json(first.get("segment")),  # records of before segments have none
+        _json(first["needs_human"]),
+        _instant_told(_json(first["next_allowed_at"])),
+    )
+    channel = factors_of(space, record.action).get("channel")
     return recommendation(
-        record.ranking,
-        actions=record.provenance.actions,
+        told,
         account_id=record.account_id,
         decision_id=record.decision_id,
         policy="seed_rules" if record.fallback else "model",
         deterministic=record.deterministic,
         eligible_actions=int(np.count_nonzero(record.eligible)),
+        channel=None if channel is None else str(channel),
     )
 
 
 def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]:
     """Ranked actions by their factors."""
-    return [RankedAction(**entry) for entry in _actions(ranking, actions)]
+    return _RANKED.validate_json(_told_of(ranking, actions))
 
 
-def _actions(ranking: Ranking, actions: ActionSpace) -> list[dict[str, Any]]:
-    """Fields of each :class:`api.service.schemas.RankedAction`, in their order."""
-    levels = _levels_of(actions)
-    idle = len(levels) - 1 if actions.no_contact else None
-    return [
-        {
-            "rank": entry["rank"],
-            "no_contact": entry["action"] == idle,
-            "factors": levels[entry["action"]],
-            "contact_at": _instant(entry["contact_at"]),
-            "template_id": entry["template_id"],
-            "expected_reward": entry["expected_reward"],
-            "lo": entry["lo"],
-            "hi": entry["hi"],
-            "propensity": entry["propensity"],
-            "evidence": entry["evidence"],
-            "support": entry["support"],
-            "values": entry.get("values"),  # records of before the value ladder have none
-            "offer": json.loads(entry["offer"]) if entry.get("offer") else None,
-        }
-        for entry in ranking
-    ]
+_RANKED = TypeAdapter(list[RankedAction])
 
 
-def _instant(value: datetime | str | None) -> datetime | None:
-    """An instant of a ranking, which the log keeps as text."""
-    return _instant_of(value) if isinstance(value, str) else value
+def _told_of(ranking: Ranking, actions: ActionSpace) -> str:
+    """A logged ranking as it is answered; records of before the value ladder have none, and few make offers."""
+    columns = {name: [_json(entry[name]) for entry in ranking] for name in _KEPT}
+    columns |= {name: [_json(entry.get(name)) for entry in ranking] for name in ("values", "offer")}
+    return f"[{','.join(_told(columns, [entry['action'] for entry in ranking], actions))}]"
 
 
-@lru_cache(maxsize=4_096)
-def _instant_of(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+_KEPT = (
+    "rank", "contact_at", "template_id", "expected_reward", "lo", "hi", "propensity", "evidence", "support",
+)  # fmt: skip
+
+
+def written_answer(body: Mapping[str, Any]) -> bytes:
+    """An answer as it is sent; what is written of each account already stands in it as it is."""
+    told = ",".join([one.text for one in body["recommendations"]])
+    parts = [f'"{name}":{f"[{told}]" if name == "recommendations" else _json(value)}' for name, value in body.items()]
+    return f"{{{','.join(parts)}}}".encode()
 
 
 def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:
@@ -200,6 +294,20 @@ def factors_of(actions: ActionSpace, action: int) -> dict[str, Scalar]:
 
 
 _LEVELS: dict[int, tuple[ActionSpace, list[dict[str, Scalar]]]] = {}
+
+
+def _level_texts(actions: ActionSpace) -> list[str]:
+    """:func:`factors_of` of every action, as JSON."""
+    levels = _levels_of(actions)
+    cached = _LEVEL_TEXTS.get(id(levels))
+    if cached is None or cached[0] is not levels:
+        if len(_LEVEL_TEXTS) > 64:
+            _LEVEL_TEXTS.clear()
+        cached = _LEVEL_TEXTS[id(levels)] = (levels, list(map(_json, levels)))
+    return cached[1]
+
+
+_LEVEL_TEXTS: dict[int, tuple[list[dict[str, Scalar]], list[str]]] = {}
 
 
 def _levels_of(actions: ActionSpace) -> list[dict[str, Scalar]]:

@@ -51,13 +51,11 @@ def decision_records(part: Part, served: Served, shadows: Sequence[ShadowChoice 
             debtor_id=decided.accounts.values("debtor_id"),
             decided_at=terms.as_of,
             action=actions,
-            propensity=[
-                1.0 if decided.deterministic else min(1.0, float(ranking[0]["propensity"])) for ranking in part.ranked
-            ],
+            propensity=[1.0] * n if decided.deterministic else np.minimum(1.0, decided.propensity[:, 0]).tolist(),
             eligible=decided.eligibility.mask,
             context=_contexts(part, served),
             provenance=provenances,
-            ranking=part.ranked,
+            ranking=[one.kept for one in part.ranked],
             request_key=terms.request_key,
             request_position=[0] * n if terms.request_key is None else part.positions,
             contact_at=decided.contact_instants(np.arange(n), actions),

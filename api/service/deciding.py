@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.service.answers import logged_recommendation, rankings, recommendation
+from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommendation, rankings, recommendation
 from api.service.constraints import openings
 from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_text
-from api.service.request_rows import account_rows, contact_rows
+from api.service.request_columns import account_columns, contact_columns
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
-from api.service.standing import debtor_of, with_heard, with_purposes
+from api.service.standing import debtor_of, heard_facts, known_purposes
+from recommender.columns import Columns
 from recommender.deciding import Decided, Decider, after_planned, debtor_rounds, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
@@ -57,7 +58,7 @@ class Part:
     features : list of set of str
         Names of the features that each account brought.
     decided : Decided
-    ranked : list of lists of dict
+    ranked : list of WrittenAccount
         See :func:`api.service.answers.rankings`.
     ask : callable
         The same question to another strategy.
@@ -67,16 +68,14 @@ class Part:
     positions: list[int]
     features: list[frozenset[str]]
     decided: Decided
-    ranked: Sequence[Sequence[Mapping[str, Any]]]
+    ranked: Sequence[WrittenAccount]
     ask: Callable[..., Decided]
     terms: RequestTerms
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """Facts and context of each account, with what was derived from them."""
-        accounts = self.decided.accounts
-        columns = [accounts.values(name) for name in accounts.names]
-        return [dict(zip(accounts.names, values, strict=True)) for values in zip(*columns, strict=True)]
+        return self.decided.accounts.rows()
 
 
 class RequestDecider:
@@ -114,7 +113,7 @@ class RequestDecider:
         self._contract = served.contract(settings)
         self.unusual: set[str] = set()
         self._settings = settings
-        self._contacts = contact_rows(request.accounts)
+        self._contacts = contact_columns(request.accounts)
         self._names = {account.account_id for account in request.accounts}
 
     def decide(self, positions: Sequence[int], planned: Planned, used: Counter[str] | None = None) -> list[Part]:
@@ -124,21 +123,23 @@ class RequestDecider:
         ----------
         positions : sequence of int
         planned : dict
-            Contacts planned already, by debtor; added to.
+            Contacts planned already, by debtor; added to while further rounds follow.
         used : Counter of str
             Contacts that the request has planned on each channel already; they count against its capacity.
         """
         if not positions:
             return []
         accounts = [self._request.accounts[position] for position in positions]
-        turn = debtor_rounds([{"account_id": one.account_id, "debtor_id": one.debtor_id} for one in accounts])
+        names, debtors = [one.account_id for one in accounts], [one.debtor_id for one in accounts]
+        turn = debtor_rounds(Columns({"account_id": names, "debtor_id": debtors}, len(accounts)))
+        last = int(turn.max())
         parts = []
         left = self._capacity(used or Counter())
-        for number in range(int(turn.max()) + 1):
+        for number in range(last + 1):
             own = [positions[index] for index in np.flatnonzero(turn == number).tolist()]
             for part in self._within_capacity(own, planned, left, is_first=number == 0):
                 parts.append(part)
-                for contact in planned_contacts(part.decided):
+                for contact in planned_contacts(part.decided) if number < last else ():
                     contacts = planned.setdefault(contact["debtor_id"] or contact["account_id"], [])
                     if contact not in contacts:
                         contacts.append(contact)
@@ -224,11 +225,12 @@ class RequestDecider:
         terms = terms or self._terms
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
-        sent = with_purposes(self._contacts_of(positions, is_first=is_first), self.purposes)
-        rows = account_rows(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
+        sent = self._contacts_of(positions, is_first=is_first)
+        sent = sent.with_cells(known_purposes(sent, self.purposes))
+        accounts = account_columns(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
-            "accounts": with_heard(rows, sent, self.heard, terms.as_of),
-            "contacts": [*sent, *(one for contacts in waiting for one in contacts)],
+            "accounts": accounts.with_cells(heard_facts(accounts, sent, self.heard, terms.as_of)),
+            "contacts": sent.with_rows([one for contacts in waiting for one in contacts]),
             "as_of": terms.as_of,
             "packs": settings.packs_in_force,
             "explore": request.explore,
@@ -280,24 +282,24 @@ class RequestDecider:
         return self._terms.as_of
 
     @property
-    def contacts(self) -> list[dict[str, Any]]:
+    def contacts(self) -> Columns:
         """All contacts that the caller sent."""
         return self._contacts
 
-    def _contacts_of(self, positions: list[int], *, is_first: bool) -> list[dict[str, Any]]:
+    def _contacts_of(self, positions: list[int], *, is_first: bool) -> Columns:
         """Contacts of some accounts and of their debtors' others; strangers' belong to no account of the request."""
         accounts = self._request.accounts
         if len(positions) == len(accounts):
             return self._contacts
         names = {accounts[position].account_id for position in positions}
         debtors = {accounts[position].debtor_id for position in positions} - {None}
-        return [
-            contact
-            for contact in self._contacts
-            if contact["account_id"] in names
-            or contact["debtor_id"] in debtors
-            or (is_first and contact["account_id"] not in self._names)
+        whose = zip(self._contacts.values("account_id"), self._contacts.values("debtor_id"), strict=True)
+        mine = [
+            row
+            for row, (account, debtor) in enumerate(whose)
+            if account in names or debtor in debtors or (is_first and account not in self._names)
         ]
+        return self._contacts.take(np.array(mine, dtype=np.int64))
 
 
 def _fitting(part: Part, left: dict[str, int]) -> int:
@@ -314,22 +316,26 @@ def _fitting(part: Part, left: dict[str, int]) -> int:
     return len(part.positions)
 
 
-def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[dict[str, Any]]:
-    """Answer the accounts of a part, from the log where it keeps them: so a repetition reads the same."""
+def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[WrittenAnswer]:
+    """Answer the accounts of a part; from the log where it held them before, so that a repetition reads the same."""
     decided = part.decided
     eligible = decided.eligibility.mask.sum(axis=1).tolist()
-    names = decided.accounts.values("account_id")
-    return [
-        logged_recommendation(logged[decision_id])
-        if decision_id in logged
-        else recommendation(
-            part.ranked[row],
-            actions=decided.actions,
-            account_id=names[row],
-            decision_id=decision_id,
-            policy=decided.policy,
-            deterministic=decided.deterministic,
-            eligible_actions=eligible[row],
+    names, actions = decided.accounts.values("account_id"), decided.action.tolist()
+    answers = []
+    for row, (decision_id, written) in enumerate(zip(decided.decision_ids, part.ranked, strict=True)):
+        record = logged.get(decision_id)
+        if record is not None and record.ranking is not written.kept:
+            answers.append(logged_recommendation(record))
+            continue
+        answers.append(
+            recommendation(
+                written.told,
+                account_id=names[row],
+                decision_id=decision_id,
+                policy=decided.policy,
+                deterministic=decided.deterministic,
+                eligible_actions=eligible[row],
+                channel=decided.channels[actions[row]],
+            )
         )
-        for row, decision_id in enumerate(decided.decision_ids)
-    ]
+    return answers

@@ -13,7 +13,7 @@ import pandas as pd
 from api.service.offering import RequestOffers, refuse_told
 from api.service.planning_schemas import BestHoursRequest, FallbackChainRequest
 from api.service.recording import Recorder
-from api.service.request_rows import account_rows, contact_rows
+from api.service.request_columns import account_columns, contact_columns
 from api.service.schemas import Account
 from api.service.serving import Served
 from api.service.standing import REACH, debtor_of, ledger_contacts, told_purposes, with_heard, with_purposes
@@ -110,8 +110,8 @@ class Forecaster:
         budget = None if offers is None else offers.budget(as_of)
         standing = self.recorder.standing({debtor}, as_of - REACH, {account.account_id: debtor}, budget)
         desk = None if offers is None else RequestOffers(offers, [account], standing, as_of).desk()
-        sent = contact_rows([account])
-        rows = account_rows([account], self.settings.packs_in_force, [0], self.served.contract(self.settings))
+        sent = contact_columns([account]).rows()
+        rows = account_columns([account], self.settings.packs_in_force, [0], self.served.contract(self.settings)).rows()
         return as_known(rows, sent, standing, as_of, self.settings.packs_in_force), desk
 
     def _answer(self, as_of: datetime, purpose: str) -> dict[str, Any]:

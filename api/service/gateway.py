@@ -214,6 +214,9 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+_NO_STRUCTURE = bytes(sorted({*range(256)} - {*b'[]{}"'}))
+
+
 def nesting(body: bytes) -> int:
     """How deep a JSON text nests, or the first depth found that is too deep; brackets in its strings do not count.
 
@@ -227,7 +230,10 @@ def nesting(body: bytes) -> int:
     """
     if body.count(b"[") + body.count(b"{") <= _DEEPEST:
         return 0
-    text = np.frombuffer(body.replace(b"\\\\", b"  ").replace(b'\\"', b"  "), dtype=np.uint8)
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
+    # Only brackets and quotes matter, and of two quotes side by side neither does: what is between others stays so.
+    text = np.frombuffer(body.translate(None, _NO_STRUCTURE).replace(b'""', b""), dtype=np.uint8)
     deepest = depth = quotes = 0
     for start in range(0, len(text), _PIECE):  # in pieces, so that what is far too deep is soon known to be
         piece = text[start : start + _PIECE]
@@ -254,7 +260,7 @@ def is_text(body: bytes) -> bool:
     ):  # UTF-16 and -32 of plain letters are UTF-8, too; by this json.loads tells them, and reads them
         return False
     try:
-        body.decode("utf-8")
+        _ = body.isascii() or body.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    return b"\\u" not in body or _HALF.search(body.replace(b"\\\\", b"  ")) is None
+    return b"\\" not in body or b"\\u" not in body or _HALF.search(body.replace(b"\\\\", b"  ")) is None

@@ -102,7 +102,8 @@ class Task:
     @cached_property
     def ids(self) -> list[str]:
         """Id of the decision about each account, if it is made now."""
-        table = Columns.of([{"account_id": account.account_id} for account in self.request.accounts])
+        names = [account.account_id for account in self.request.accounts]
+        table = Columns({"account_id": names}, len(names))
         version, terms = self.version, self.terms
         return decision_ids(table, terms.as_of_text, version, terms.seed, purpose=terms.purpose)
 
@@ -170,6 +171,8 @@ class _Attempt:
             offers, task.request.accounts, standing, task.terms.as_of
         )  # fmt: skip
         self._decider.offers = self._offers
+        # Nobody was asked about before: each account is decided now, as almost always.
+        self._is_first = not (task.before or differing or standing.live or standing.taken_back)
         self._events: list[ContactEvent] = []
         self._given_up: set[str] = set()
         self._made = RequestResult()
@@ -216,6 +219,8 @@ class _Attempt:
 
     def _that_stands(self, position: int, account: Account) -> DecisionRecord | None:
         """The decision that was made before about this account and moment, if one stands."""
+        if self._is_first:
+            return None
         own = self._task.ids[position]
         earlier = self._task.before.get(account.account_id)
         gone = self._standing.taken_back.get(earlier.decision_id if earlier is not None else own)

@@ -11,9 +11,19 @@ from zoneinfo import ZoneInfo
 from api.service.check_schemas import CheckedContact, CheckRequest
 from api.service.planned import Planned
 from api.service.recording import Recorder
-from api.service.request_rows import SPOKEN, account_rows, contact_rows
+from api.service.request_columns import SPOKEN, account_columns, contact_columns
 from api.service.schemas import Account
-from api.service.standing import REACH, counted_as, debtor_of, ledger_contacts, told_purposes, with_heard, with_purposes
+from api.service.standing import (
+    REACH,
+    counted_as,
+    debtor_of,
+    heard_facts,
+    known_purposes,
+    ledger_contacts,
+    told_purposes,
+    with_heard,
+    with_purposes,
+)
 from recommender.intake import EVENT_DAYS
 from recommender.local_time import is_timezone
 from recommender.rules import PURPOSE_PACK, check_case, with_house
@@ -60,7 +70,7 @@ class PresentFacts:
     @property
     def planned(self) -> Planned:
         """Contacts of the ledger besides this one, by debtor."""
-        contacts = ledger_contacts(self.standing, contact_rows([self.account]), [self.own])
+        contacts = ledger_contacts(self.standing, contact_columns([self.account]), [self.own])
         owner = debtor_of(self.account)
         # A contact that counts for two names of the debtor is one contact.
         once = {
@@ -72,9 +82,9 @@ class PresentFacts:
 
     def verdict(self, channel: str, at: datetime) -> Verdict:
         """Judge a contact over a channel at an instant."""
-        sent = with_purposes(contact_rows([self.account]), told_purposes(self.standing))
-        rows = account_rows([self.account], self.packs, [0])
-        (row,) = with_heard(rows, sent, self.standing.outcomes, at)
+        told, account = contact_columns([self.account]), account_columns([self.account], self.packs, [0])
+        sent = told.with_cells(known_purposes(told, told_purposes(self.standing))).rows()
+        (row,) = account.with_cells(heard_facts(account, sent, self.standing.outcomes, at)).rows()
         known = self.account.contacts is not None
         waiting = [contact for some in self.planned.values() for contact in some]
         judged = check_case(

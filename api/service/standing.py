@@ -6,13 +6,25 @@ from api.service.schemas import Account
 from recommender.store.decision_log import (
     REACH,
     counted_as,
+    heard_facts,
+    known_purposes,
     ledger_contacts,
     told_purposes,
     with_heard,
     with_purposes,
 )
 
-__all__ = ["REACH", "counted_as", "debtor_of", "ledger_contacts", "told_purposes", "with_heard", "with_purposes"]
+__all__ = [
+    "REACH",
+    "counted_as",
+    "debtor_of",
+    "heard_facts",
+    "known_purposes",
+    "ledger_contacts",
+    "told_purposes",
+    "with_heard",
+    "with_purposes",
+]
 
 
 def debtor_of(account: Account) -> str:

@@ -127,18 +127,17 @@ def _pieces(service: RecommendationService, asked: RecommendationRequest, unread
         body = answer.body
         failed = {one["position"]: one for one in body["errors"]}
         given = iter(body["recommendations"])
-        lines: list[dict[str, Any]] = []
+        lines: list[bytes] = []
         for position in known.positions or ():
             if position in failed:
-                lines.append({"position": position, "error": failed[position]})
+                lines.append(_lines([{"position": position, "error": failed[position]}]))
                 continue
             one = next(given)
-            channel = one["actions"][0]["factors"].get("channel")
-            used.update(() if channel is None else [str(channel)])
-            lines.append({"position": position, "recommendation": one})
+            used.update(() if one.channel is None else [one.channel])
+            lines.append(f'{{"position":{position},"recommendation":{one.text}}}\n'.encode())
         answered, refused = answered + len(body["recommendations"]), refused + len(failed)
         notes |= dict.fromkeys(body["notes"])
-        yield _Piece(_lines(lines), answer.new)
+        yield _Piece(b"".join(lines), answer.new)
     summary = {
         "answered": answered,
         "refused": refused,

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from api.main import create_app
-from api.service.request_rows import account_rows
+from api.service.request_columns import account_columns
 from api.service.routes.recommendations import DirectRoute
 from api.service.schemas import RecommendationAnswer, RecommendationRequest
 from recommender.learning.trees.tree_columns import factor_levels
@@ -66,7 +66,7 @@ def predict(asked: RecommendationRequest, request: Request) -> dict[str, Any]:
     model = request.app.state.serving.current().strategy.reward_model_
     part = next(iter(model.parts.values()))
     trees = next(iter(part.trees.values()))
-    account_rows(asked.accounts, ("CO",), range(len(asked.accounts)))
+    account_columns(asked.accounts, ("CO",), range(len(asked.accounts)))
     context = part.tree_columns(np.zeros((len(asked.accounts), len(model.columns_))))
     levels = np.stack([values for _, values, _ in factor_levels(model.actions_)], axis=1)
     rows = np.hstack([np.repeat(context, len(levels), axis=0), np.tile(levels, (len(context), 1))])

@@ -269,6 +269,28 @@ class Columns:
         }
         return type(self)(picked, len(chosen))
 
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as JSON objects."""
+        listed = zip(*map(self.values, self._columns), strict=True) if self._columns else [()] * self._n
+        return [dict(zip(self._columns, row, strict=True)) for row in listed]
+
+    def with_cells(self, cells: Mapping[int, Mapping[str, Any]]) -> Self:
+        """The same with some cells changed: by row, then by column; a column that was not there is null elsewhere."""
+        names = dict.fromkeys(name for changed in cells.values() for name in changed)
+        columns = {name: list(self.values(name)) for name in names}
+        for row, changed in cells.items():
+            for name, value in changed.items():
+                columns[name][row] = value
+        return self.assign(**columns)
+
+    def with_rows(self, table: Tabular) -> Self:
+        """The rows of another table after these; what only one of them has is null in the other."""
+        other = Columns.of(table)
+        if not len(other):
+            return self
+        names = dict.fromkeys((*self.names, *other.names))
+        return type(self)({name: [*self.values(name), *other.values(name)] for name in names}, self._n + len(other))
+
     def assign(self, **columns: Any) -> Self:
         """The same with further, or other, columns."""
         for name, column in columns.items():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
 
+from recommender.store.decision_log import DecisionLog
 from recommender.store.decision_log.database import open_engine, write
 from recommender.store.decision_log.grouped_writes import GroupedWrites
 
@@ -115,3 +117,17 @@ def test_many_threads_write_through_one_engine(engine):
     with ThreadPoolExecutor(16) as pool:
         told = list(pool.map(lambda number: write(engine, insert(str(number))), range(200)))
     assert told == [str(number) for number in range(200)] and len(names(engine)) == 200
+
+
+@pytest.mark.parametrize(("there", "page"), [(None, 8_192), (4_096, 4_096)])
+def test_a_new_file_has_large_pages_and_one_that_is_there_keeps_its_own(tmp_path, there, page):
+    """The write-ahead file is folded in at the same size either way."""
+    path = tmp_path / "log.db"
+    if there is not None:
+        with closing(sqlite3.connect(path)) as old:
+            old.execute(f"PRAGMA page_size={there}")
+            old.execute("VACUUM")
+    with DecisionLog.create(f"sqlite:///{path}") as log, log.engine.connect() as connection:
+        asked = [connection.exec_driver_sql(f"PRAGMA {one}").scalar_one()
+                 for one in ("page_size", "wal_autocheckpoint", "journal_mode")]  # fmt: skip
+    assert asked == [page, 16 * 2**20 // page, "wal"]

@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from pydantic_core import to_json
 
 from recommender.errors import RecommenderError
 from recommender.store.decision_log import (
-    CheckedRanking,
     DecisionBatch,
     DecisionLog,
     DecisionRecord,
+    WrittenRanking,
     checked_mappings,
     decision_batch,
 )
@@ -32,7 +33,12 @@ def batch(provenance: Provenance) -> DecisionBatch:
     eligible[np.arange(N), action] = True
     ladder = [{"gain": gain, "paid": None} for gain in rng.random(N).tolist()]
     ranking = [
-        CheckedRanking(({"action": one, "needs_human": False, "values": ladder[row]}, {"action": 9 - one, "rank": 2}))
+        WrittenRanking(
+            to_json(
+                [{"action": one, "needs_human": False, "values": ladder[row]}, {"action": 9 - one, "rank": 2}]
+            ).decode(),
+            [one, 9 - one],
+        )
         for row, one in enumerate(action.tolist())
     ]
     context = checked_mappings({"days": [1.5, 2, None, 4, 5, 6, 7], "stage": list("abcdefg")}, "context", levels=True)

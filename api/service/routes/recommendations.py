@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
-from pydantic_core import to_json
 from starlette.concurrency import run_in_threadpool
 
 from api.service.answering import RecommendationService
+from api.service.answers import written_answer
 from api.service.control_characters import holds_controls
 from api.service.deps import KeyDep
 from api.service.idempotency import IDEMPOTENCY_KEY, key_of
@@ -81,7 +81,7 @@ def keyed(asked: RecommendationRequest, key: str) -> RecommendationRequest:
 
 
 def _response(answer: dict[str, Any]) -> Response:
-    return Response(to_json(answer), 207 if answer["errors"] else 200, media_type="application/json")
+    return Response(written_answer(answer), 207 if answer["errors"] else 200, media_type="application/json")
 
 
 router = APIRouter(prefix="/v1", tags=["recommendations"], dependencies=[KeyDep], route_class=DirectRoute)

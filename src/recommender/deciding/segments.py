@@ -55,8 +55,10 @@ class Condition(BaseModel):
         if self.known is not None:
             return np.array([(not _is_missing(cell)) == self.known for cell in cells], dtype=bool)
         if self.has:
+            wanted = {*self.has}
             return np.array(
-                [not _is_missing(cell) and bool({*_items(cell)} & {*self.has}) for cell in cells], dtype=bool
+                [cell != [] and not _is_missing(cell) and not wanted.isdisjoint(_items(cell)) for cell in cells],
+                dtype=bool,
             )
         return np.array([not _is_missing(cell) and str(cell) in self.among for cell in cells], dtype=bool)
 

@@ -123,9 +123,8 @@ def id_spellings(texts: Iterable[str]) -> dict[str, str]:
     A whole number may have been padded with zeros, or have lost them; where an id itself is given it stands for itself.
     """
     spelt = {text: text for text in texts}
-    for text in list(spelt):
+    for text in [one for one in spelt if one.isdigit() and one.isascii()]:
         key = id_key(text)
-        if key != text or (key.isascii() and key.isdigit()):
-            for length in range(len(key), _LONGEST_PADDED + 1):
-                spelt.setdefault(key.zfill(length), text)
+        for length in range(len(key), _LONGEST_PADDED + 1):
+            spelt.setdefault(key.zfill(length), text)
     return spelt

@@ -361,6 +361,8 @@ def id_codes(
     table: Columns, name: str, known: dict[str, int] | None = None
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Code of each row's identifier, -1 where there is none; ids beyond ``known`` get codes after its own."""
+    if known is None and len(table) > 1 and set(map(type, (distinct := table.coded(name)).values)) == {str}:
+        return distinct.codes.copy(), {value: code for code, value in enumerate(distinct.values)}
     codes = dict(known or {})
 
     def code(value: Any) -> int:

@@ -5,8 +5,8 @@ from recommender.extras import needs
 with needs("store"):
     from recommender.store.decision_log.checked_columns import (
         CheckedMapping,
-        CheckedRanking,
         SortedMapping,
+        WrittenRanking,
         checked_mappings,
     )
     from recommender.store.decision_log.contact_event import (
@@ -31,6 +31,8 @@ with needs("store"):
         REACH,
         counted_as,
         heard_events,
+        heard_facts,
+        known_purposes,
         ledger_contacts,
         not_told_twice,
         told_purposes,
@@ -107,7 +109,6 @@ __all__ = [
     "REACH",
     "BudgetSpent",
     "CheckedMapping",
-    "CheckedRanking",
     "ContactEvent",
     "DecisionBatch",
     "DecisionConflict",
@@ -131,6 +132,7 @@ __all__ = [
     "StaleStanding",
     "Standing",
     "Whose",
+    "WrittenRanking",
     "agree_to_contact",
     "agreed_accounts",
     "checked_mappings",
@@ -141,6 +143,8 @@ __all__ = [
     "decisions",
     "decisions_page",
     "heard_events",
+    "heard_facts",
+    "known_purposes",
     "ledger_contacts",
     "makes_offer",
     "not_told_twice",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
+from pydantic_core import from_json
 
 from recommender.store.decision_log.privacy import (
     column_is_free_of_people,
@@ -14,7 +17,7 @@ from recommender.store.decision_log.privacy import (
 )
 from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_mapping, plain_scalar
 
-__all__ = ["CheckedMapping", "CheckedRanking", "SortedMapping", "checked_mappings"]
+__all__ = ["CheckedMapping", "SortedMapping", "WrittenRanking", "checked_mappings"]
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NUMBERS = frozenset({int, float, type(None)})
@@ -33,13 +36,41 @@ class SortedMapping(CheckedMapping):
     __slots__ = ()
 
 
-class CheckedRanking(tuple[dict[str, Any], ...]):
-    """Ranked actions made by column, of our own numbers and words: plain mappings in the order of their names.
+class WrittenRanking(Sequence[Mapping[str, Any]]):
+    """Ranked actions as the JSON text that the log keeps, made by column of our own numbers and words.
 
-    So are the value ladders in them. Mappings of a class of their own are written and copied three times as slowly.
+    Names are in order, in value ladders as well, and numbers are written as :func:`~.record_fields.ordered_json` does.
+    It is read back only where somebody looks into it.
+
+    Parameters
+    ----------
+    text : str
+    actions : sequence of int
+        Action index of each entry, as the text has it.
     """
 
-    __slots__ = ()
+    __slots__ = ("_entries", "actions", "text")
+
+    def __init__(self, text: str, actions: Sequence[int]) -> None:
+        self.text = text
+        self.actions = actions
+        self._entries: tuple[dict[str, Any], ...] | None = None
+
+    @overload
+    def __getitem__(self, place: int) -> Mapping[str, Any]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Mapping[str, Any]]: ...
+
+    def __getitem__(self, place: int | slice) -> Mapping[str, Any] | Sequence[Mapping[str, Any]]:
+        """Entries, best first."""
+        if self._entries is None:
+            self._entries = tuple(from_json(self.text))
+        return self._entries[place]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.actions)
 
 
 def checked_mappings(
@@ -98,9 +129,12 @@ def _fits(kinds: set[type], values: Iterable[Any]) -> bool:
     if kinds == {float}:
         return all(map(isfinite, values))
     if kinds <= _NUMBERS:
-        # No number is beyond what all of them come to; where that is much, each is looked at.
-        whole = sum([abs(value) for value in values if value is not None])
-        if isfinite(whole) and whole <= LARGEST_INTEGER:
+        told = [value for value in values if value is not None]
+        try:  # where one is not finite or large, each is looked at
+            largest = float(np.abs(np.array(told, dtype=np.float64)).max(initial=0.0))
+        except OverflowError:
+            return False
+        if largest < LARGEST_INTEGER:
             return True
     if float in kinds or int in kinds:
         return all(

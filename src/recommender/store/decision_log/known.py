@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from recommender.columns import Columns, Tabular
 from recommender.intake import (
     EVENT_DAYS,
     FAILED,
@@ -25,8 +26,8 @@ from recommender.store.decision_log.standing import LedgerContact, LedgerOutcome
 from recommender.tables import CASE_DECISIONS, planned_contact
 
 __all__ = [
-    "REACH", "counted_as", "furthest_rung", "heard_events", "ledger_contacts", "not_told_twice", "rung_of",
-    "told_purposes", "with_heard", "with_purposes",
+    "REACH", "counted_as", "furthest_rung", "heard_events", "heard_facts", "known_purposes", "ledger_contacts",
+    "not_told_twice", "rung_of", "told_purposes", "with_heard", "with_purposes",
 ]  # fmt: skip
 
 #: How far back a contact can matter to any rule: a year, and some.
@@ -44,22 +45,23 @@ _FACTS = (
 )  # fmt: skip
 
 
-def ledger_contacts(
-    standing: Standing, known: Sequence[Mapping[str, Any]], without: Iterable[str]
-) -> dict[str, list[dict[str, Any]]]:
+def ledger_contacts(standing: Standing, known: Tabular, without: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """Contacts of the ledger, by debtor.
 
     Parameters
     ----------
     standing : Standing
-    known : sequence of mapping
+    known : Tabular
         Contacts that the caller sent: those are not counted twice.
     without : iterable of str
         Decisions that are counted otherwise.
     """
+    if not standing.contacts:
+        return {}
     sent_at: dict[tuple[str, str], list[datetime]] = {}
-    for sent in known:
-        sent_at.setdefault((sent["account_id"], sent["channel"]), []).append(sent["sent_at"])
+    told = Columns.of(known)
+    for account, channel, at in zip(*map(told.values, ("account_id", "channel", "sent_at")), strict=True):
+        sent_at.setdefault((account, channel), []).append(at)
     left_out = set(without)
     by_debtor: dict[str, list[dict[str, Any]]] = {}
     for debtor, contacts in standing.contacts.items():
@@ -85,17 +87,27 @@ def told_purposes(standing: Standing) -> dict[tuple[str, str], list[tuple[dateti
 def with_purposes(
     known: Sequence[dict[str, Any]], purposes: Mapping[tuple[str, str], Sequence[tuple[datetime, str]]]
 ) -> list[dict[str, Any]]:
-    """Contacts that a caller tells, each with its purpose where the ledger knows it and the caller names none.
+    """Contacts that a caller tells as rows, see :func:`known_purposes`."""
+    found = known_purposes(Columns.of(known), purposes)
+    return [one | found[row] if row in found else one for row, one in enumerate(known)]
+
+
+def known_purposes(
+    known: Columns, purposes: Mapping[tuple[str, str], Sequence[tuple[datetime, str]]]
+) -> dict[int, dict[str, Any]]:
+    """``purpose`` of the contacts that a caller tells, by row, where the ledger knows it and the caller names none.
 
     The ledger's own row of such a contact is left out (:func:`ledger_contacts`); what it was for must not be lost.
     """
+    found: dict[int, dict[str, Any]] = {}
     if not purposes:
-        return list(known)
-    found = []
-    for one in known:
-        at = purposes.get((str(one["account_id"]), str(one.get("channel"))), ()) if one.get("purpose") is None else ()
-        same = next((purpose for when, purpose in at if abs(one["sent_at"] - when) < _SAME_CONTACT), None)
-        found.append(one if same is None else one | {"purpose": same})
+        return found
+    columns = map(known.values, ("account_id", "channel", "sent_at", "purpose"))
+    for row, (account, channel, sent_at, named) in enumerate(zip(*columns, strict=True)):
+        at = purposes.get((str(account), str(channel)), ()) if named is None else ()
+        same = next((purpose for when, purpose in at if abs(sent_at - when) < _SAME_CONTACT), None)
+        if same is not None:
+            found[row] = {"purpose": same}
     return found
 
 
@@ -164,26 +176,34 @@ def with_heard(
     outcomes: Mapping[str, Sequence[LedgerOutcome]],
     as_of: datetime,
 ) -> list[dict[str, Any]]:
-    """Accounts with what was heard from their debtors written into their facts.
+    """Accounts as rows with what was heard from their debtors written into their facts, see :func:`heard_facts`."""
+    changed = heard_facts(Columns.of(rows), contacts, outcomes, as_of)
+    return [row | changed[position] if position in changed else row for position, row in enumerate(rows)]
+
+
+def heard_facts(
+    accounts: Columns,
+    contacts: Tabular,
+    outcomes: Mapping[str, Sequence[LedgerOutcome]],
+    as_of: datetime,
+) -> dict[int, dict[str, Any]]:
+    """Facts of accounts, by row, that what was heard from their debtors changed.
 
     Parameters
     ----------
-    rows : list of dict
-    contacts : sequence of mapping
+    accounts : Columns
+    contacts : Tabular
         As the caller sent them; their outcomes are events too, of everybody whose they are.
     outcomes : mapping of str to sequence of LedgerOutcome
         By debtor.
     as_of : aware datetime
         What the log heard later acts as well: it is known now. Of what the caller dates later, what stops does.
     """
-    owners = {row["account_id"]: row["debtor_id"] or row["account_id"] for row in rows}
-    told = [
-        one
-        for one in contacts
-        if one["outcome"] is not None
-        and one["status"] != "planned"
-        and (one["sent_at"] <= as_of or acts_when_told(one["outcome"], one.get("promise_date"), one.get("callback_at")))
-    ]
+    told = _told_events(Columns.of(contacts), as_of)
+    if not told and not outcomes:
+        return {}
+    names = accounts.values("account_id")
+    owners = {one: debtor or one for one, debtor in zip(names, accounts.values("debtor_id"), strict=True)}
     events = [
         _event(one["account_id"], one["sent_at"], one["channel"], one["outcome"], day=one.get("promise_date"),
                call=one.get("callback_at"))
@@ -192,30 +212,41 @@ def with_heard(
     ]  # fmt: skip
     events += not_told_twice(heard_events(owners, outcomes), told)
     if not events:
-        return rows
+        return {}
     heard = pd.DataFrame(events)
     # At the moment itself what was heard after it acts, and what ends by itself has not ended yet.
     heard["sent_at"] = pd.to_datetime(heard["sent_at"], utc=True).clip(upper=pd.Timestamp(as_of))
     heard["debtor_id"] = [None if event["debtor_id"] is None else id_key(event["debtor_id"]) for event in events]
     people, person = set(heard["debtor_id"]), {account: id_key(owner) for account, owner in owners.items()}
-    concerned = [position for position, row in enumerate(rows) if person[row["account_id"]] in people]
+    concerned = [row for row, name in enumerate(names) if person[name] in people]
     if not concerned:
-        return rows
-    facts = [{**{name: rows[position].get(name) for name in _FACTS}, "debtor_id": person[rows[position]["account_id"]]}
-             for position in concerned]  # fmt: skip
-    frame = pd.DataFrame(facts, dtype=object)
-    stated, _ = with_states(frame, contacts=heard, as_of=as_of)
-    changed = list(rows)
-    for index, position in enumerate(concerned):
+        return {}
+    columns = {name: accounts.values(name) for name in _FACTS}
+    facts = [{**{name: columns[name][row] for name in _FACTS}, "debtor_id": person[names[row]]} for row in concerned]
+    stated, _ = with_states(pd.DataFrame(facts, dtype=object), contacts=heard, as_of=as_of)
+    changed: dict[int, dict[str, Any]] = {}
+    for index, row in enumerate(concerned):
         balance = stated["balance_minor"].iloc[index]
-        changed[position] = rows[position] | {
+        days = {name: stated[name].iloc[index] for name in EVENT_DAYS if name in stated}
+        changed[row] = {
             "consented_channels": _words(stated["consented_channels"].iloc[index]),
             "flags": _words(stated["flags"].iloc[index]),
             "balance_minor": None if pd.isna(balance) else int(balance),
+            **{name: None if pd.isna(value) else value for name, value in days.items()},
         }
-        days = {name: stated[name].iloc[index] for name in EVENT_DAYS if name in stated}
-        changed[position] |= {name: None if pd.isna(value) else value for name, value in days.items()}
     return changed
+
+
+def _told_events(contacts: Columns, as_of: datetime) -> list[dict[str, Any]]:
+    """Contacts that a caller tells of which something was heard that counts now."""
+    names = ("account_id", "debtor_id", "sent_at", "channel", "outcome", "promise_date", "callback_at")
+    rows = zip(contacts.values("status"), zip(*map(contacts.values, names), strict=True), strict=True)
+    told = [dict(zip(names, row, strict=True)) for status, row in rows if row[4] is not None and status != "planned"]
+    return [
+        one
+        for one in told
+        if one["sent_at"] <= as_of or acts_when_told(one["outcome"], one["promise_date"], one["callback_at"])
+    ]
 
 
 def _words(value: Any) -> Any:

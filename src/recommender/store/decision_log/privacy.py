@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,7 @@ _STREET = re.compile(
 )
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.+\-]+Z?)?")
 _NO_TEXT = frozenset({int, float, bool, type(None)})
+_NUMBERS = frozenset({int, float})
 
 
 def refuse_contact_data(context: Mapping[str, Any], *, argument: str = "context") -> None:
@@ -105,10 +106,18 @@ def column_is_free_of_people(name: str, values: Sequence[Any], *, levels: bool) 
     if is_plain and all(kind in _NO_TEXT for kind in set(map(type, values))):
         return True
     distinct = set(values)
-    if not is_plain and any(cell_is_personal(name, value) for value in distinct):
+    if not is_plain and any(cell_is_personal(name, value) for value in _suspects(name, distinct)):
         return False
     texts = [value for value in distinct if isinstance(value, str)]
     return not any(text_is_personal(text) or (levels and _no_level(text) is not None) for text in texts)
+
+
+def _suspects(name: str, distinct: set[Any]) -> Iterable[Any]:
+    """What of a column has to be looked at: of its numbers the largest, since only long ones are somebody's."""
+    numbers = [value for value in distinct if type(value) in _NUMBERS and value == value]
+    if not numbers or kind_of_name(name) == "contact":
+        return distinct
+    return [max(numbers, key=abs), *(value for value in distinct if type(value) not in _NUMBERS or value != value)]
 
 
 def is_plain_name(name: str) -> bool:

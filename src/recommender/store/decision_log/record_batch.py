@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.store.decision_log.checked_columns import CheckedMapping, CheckedRanking
+from recommender.store.decision_log.checked_columns import CheckedMapping, WrittenRanking
 from recommender.store.decision_log.record_fields import utc_instant
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 
@@ -34,7 +34,7 @@ class DecisionBatch:
     propensity : sequence of float
     eligible : ndarray of bool of shape (n, n_actions)
     context : list of mapping
-        Checked ones are taken as they are, and so is a checked ``ranking``.
+        Checked ones are taken as they are, and so is a written ``ranking``.
     provenance : list of Provenance
         All of one action space.
     ranking : list of list of mapping
@@ -130,13 +130,14 @@ def _are_ids(ids: Sequence[Any]) -> bool:
     if set(map(type, ids)) - {str}:
         return False
     text = "\n".join(ids)
-    return not ({"@", "+", "\x00"} & {*text}) and all(0 < len(one) <= _LONGEST_ID and one.strip() for one in ids)
+    is_plain = not any(sign in text for sign in "@+\x00")
+    return is_plain and max(map(len, ids), default=0) <= _LONGEST_ID and all(map(str.strip, ids))
 
 
 def _ranks(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: int) -> bool:
-    if type(ranking) is not CheckedRanking or not ranking or ranking[0]["action"] != action:
+    if type(ranking) is not WrittenRanking or not ranking.actions or ranking.actions[0] != action:
         return False
-    return all(0 <= one["action"] < n_actions for one in ranking)
+    return min(ranking.actions) >= 0 and max(ranking.actions) < n_actions
 
 
 def _one(batch: DecisionBatch, row: int) -> DecisionRecord:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.store.decision_log.checked_columns import CheckedMapping, CheckedRanking, SortedMapping
+from recommender.store.decision_log.checked_columns import CheckedMapping, SortedMapping, WrittenRanking
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -201,9 +201,9 @@ class DecisionRecord:
         if not isinstance(self.context, CheckedMapping):
             put("context", plain_mapping(self.context, "context"))
             refuse_free_text(self.context)
-        if type(self.ranking) is not CheckedRanking:
+        if not isinstance(self.ranking, WrittenRanking):
             put("ranking", tuple(map(plain_ranked, self.ranking)))
-        check_ranking(self.ranking, self.action, n_actions)
+        check_ranking(_named_actions(self.ranking), self.action, n_actions)
         if self.purpose is not None:
             put("purpose", None if self.purpose == "collection" else check_id("purpose", self.purpose))
         if self.shadow is not None:
@@ -221,7 +221,7 @@ class DecisionRecord:
         row = {name: value for name, value in self._row.items() if name not in ("purpose", "content_digest")}
         instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
         factors = json.loads(row["action_factors"].text)
-        written = {"action_factors": factors, "context": self.context, "ranking": self.ranking}
+        written = {"action_factors": factors, "context": self.context, "ranking": list(self.ranking)}
         return sha256_of(row | instants | {"eligible": row["eligible"].hex()} | written)
 
     @cached_property
@@ -238,7 +238,7 @@ class DecisionRecord:
         """What is stored, with its digest; JSON is written once and stored as it is hashed."""
         shadow, context = self.shadow, self.context
         factors = self.provenance.factors_text(self.action)
-        ranking = ordered_json(_in_order(self.ranking))
+        ranking = _ranking_text(self.ranking)
         ordered = dict(context) if type(context) is SortedMapping else in_order(context)
         context_text = ordered_json(ordered)
         plain: dict[str, Any] = {
@@ -294,9 +294,16 @@ def _instant_text(instant: datetime) -> str:
     return instant.isoformat()
 
 
-def _in_order(ranking: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Ranked actions by their names, and so the value ladders in them."""
-    return list(ranking) if type(ranking) is CheckedRanking else [_ranked_in_order(one) for one in ranking]
+def _named_actions(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """What of ranked actions is checked, without reading a text for it."""
+    return [{"action": one} for one in ranking.actions] if isinstance(ranking, WrittenRanking) else ranking
+
+
+def _ranking_text(ranking: Sequence[Mapping[str, Any]]) -> str:
+    """Ranked actions by their names, and so the value ladders in them, as JSON."""
+    if isinstance(ranking, WrittenRanking):
+        return ranking.text
+    return ordered_json([_ranked_in_order(one) for one in ranking])
 
 
 def _ranked_in_order(ranked: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The accounts and contacts of a request as plain rows, which is what decisions are made from."""
+"""The accounts and contacts of a request as columns, which is what decisions are made from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from api.service.feature_contract import FeatureContract
-from api.service.schemas import Account
+from api.service.schemas import Account, Contact
+from recommender.columns import Columns
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys, subdivision_code
 from recommender.rules import HOUSE_PACKS, packs_of_place, with_house
@@ -22,7 +23,7 @@ from recommender.store.decision_log import (
     refuse_personal_id,
 )
 
-__all__ = ["SPOKEN", "account_rows", "contact_rows"]
+__all__ = ["SPOKEN", "account_columns", "contact_columns"]
 
 _FACTS = (
     "account_id",
@@ -51,14 +52,14 @@ _ANY_FEATURE = FeatureContract()
 _MANY = 16  # accounts whose features are looked at by column
 
 
-def account_rows(
+def account_columns(
     accounts: Sequence[Account],
     packs: tuple[str, ...],
     positions: Sequence[int],
     contract: FeatureContract = _ANY_FEATURE,
     unusual: set[str] | None = None,
-) -> list[dict[str, Any]]:
-    """One row an account: facts and features side by side; a feature may not overwrite a fact.
+) -> Columns:
+    """Facts and features of accounts side by side; a feature may not overwrite a fact.
 
     Parameters
     ----------
@@ -72,7 +73,6 @@ def account_rows(
     unusual : set of str or None
         Names of features are added whose value the model never saw.
     """
-    rows = []
     house = tuple(pack for pack in packs if pack in HOUSE_PACKS)
     seen = set() if unusual is None else unusual
     are_checked = _pass_by_column(accounts, contract, seen)
@@ -80,37 +80,48 @@ def account_rows(
         refuse_personal_id("account_id", account.account_id, numbers_are_ours=contract.numeric_ids)
         if account.debtor_id is not None:
             refuse_personal_id("debtor_id", account.debtor_id, numbers_are_ours=contract.numeric_ids)
-        features = account.features
         if not are_checked:
-            _check_features(features, position, contract, seen)
-        row = dict(zip(_FACTS, _facts_of(account.__dict__), strict=True))
-        told = account.model_fields_set
-        row |= {name: getattr(account, name) for name in SPOKEN if name in told}
-        if features.keys().isdisjoint(_NAMED):
-            row |= features
-        else:
-            row |= _beside_facts(row, features, position)
-        row["subdivision"] = subdivision_code(account.country, account.subdivision)
-        row["packs"] = (
-            with_house(account.packs, house)
-            if account.packs
-            else _packs_of_place(account.country, account.subdivision, packs, house)
-        )
-        row["contacts_known"] = account.contacts is not None
-        rows.append(row)
-    return rows
+            _check_features(account.features, position, contract, seen)
+        if clash := _REPEATABLE & account.features.keys():
+            raise _repeated(min(clash), position)
+    facts = zip(*[_facts_of(account.__dict__) for account in accounts], strict=True)
+    columns: dict[str, list[Any]] = dict(zip(_FACTS, map(list, facts), strict=True))
+    told = set().union(*[account.model_fields_set for account in accounts])
+    columns |= {name: [getattr(account, name) for account in accounts] for name in SPOKEN if name in told}
+    for name, values in _feature_columns(accounts).items():
+        fact = columns.get(name)  # a feature may stand where the fact is not known
+        columns[name] = values if fact is None else [_first_said(*both) for both in zip(fact, values, strict=True)]
+    places = [(account.country, account.subdivision) for account in accounts]
+    columns["subdivision"] = [subdivision_code(*place) for place in places]
+    columns["packs"] = [
+        with_house(account.packs, house) if account.packs else _packs_of_place(*place, packs, house)
+        for account, place in zip(accounts, places, strict=True)
+    ]
+    columns["contacts_known"] = [account.contacts is not None for account in accounts]
+    return Columns(columns, len(accounts))
 
 
-def _beside_facts(row: Mapping[str, Any], features: Mapping[str, Any], position: int) -> dict[str, Any]:
-    """Features of which some bear the name of a fact: taken where the fact is not known and may stand there."""
-    if clash := sorted(_REPEATABLE & features.keys()):
-        raise InvalidInput(
-            f"accounts[{position}].features repeats the fact {clash[0]!r}.",
-            column=clash[0],
-            rows=[position],
-            mend="Give it once, beside features.",
-        )
-    return {name: value for name, value in features.items() if row.get(name) is None}
+def _feature_columns(accounts: Sequence[Account]) -> dict[str, list[Any]]:
+    """Features of accounts; one that an account does not bring is null there."""
+    names = tuple(accounts[0].features)
+    if all(tuple(account.features) == names for account in accounts):
+        listed = zip(*[account.features.values() for account in accounts], strict=True)
+        return dict(zip(names, map(list, listed), strict=True))
+    every = dict.fromkeys(name for account in accounts for name in account.features)
+    return {name: [account.features.get(name) for account in accounts] for name in every}
+
+
+def _first_said(fact: Any, feature: Any) -> Any:
+    return feature if fact is None else fact
+
+
+def _repeated(name: str, position: int) -> InvalidInput:
+    return InvalidInput(
+        f"accounts[{position}].features repeats the fact {name!r}.",
+        column=name,
+        rows=[position],
+        mend="Give it once, beside features.",
+    )
 
 
 def _check_features(features: Mapping[str, Any], position: int, contract: FeatureContract, seen: set[str]) -> None:
@@ -143,41 +154,50 @@ def _packs_of_place(
     return tuple(with_house(tuple(packs_of_place(country, subdivision, default)), house))
 
 
-def contact_rows(accounts: Sequence[Account]) -> list[dict[str, Any]]:
+def contact_columns(accounts: Sequence[Account]) -> Columns:
     """All contacts of some accounts, each under the debtor of its account where that is among them.
 
     A contact that stands with several accounts, because a caller sends the debtor's whole history with each, is one.
     """
     debtor_of = {account.account_id: account.debtor_id for account in reversed(accounts)}
-    rows = []
-    shared = []
+    own: list[tuple[Any, ...]] = []
+    shared: list[tuple[str, tuple[Any, ...]]] = []
     for account in accounts:
         for contact in account.contacts or ():
-            row = {**contact.__dict__, **_whose(account, contact.account_id, debtor_of)}
-            if row["account_id"] == account.account_id or len(accounts) == 1:
-                rows.append(row)
+            whose = _whose(account, contact.account_id, debtor_of)
+            values = (*whose, *_told_of(contact.__dict__))
+            if whose[0] == account.account_id or len(accounts) == 1:
+                own.append(values)
             else:
-                shared.append((account.account_id, row))
-    return [*rows, *_told_once(rows, shared)] if shared else rows
+                shared.append((account.account_id, values))
+    every = [*own, *_told_once(own, shared)]
+    listed = map(list, zip(*every, strict=True)) if every else ([] for _ in _CONTACT)
+    return Columns(dict(zip(_CONTACT, listed, strict=True)), len(every))
 
 
-def _told_once(own: Sequence[dict[str, Any]], shared: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+_TOLD = tuple(name for name in Contact.model_fields if name != "account_id")
+_CONTACT = ("account_id", "debtor_id", *_TOLD)
+_told_of = itemgetter(*_TOLD)
+
+
+def _told_once(
+    own: Sequence[tuple[Any, ...]], shared: Sequence[tuple[str, tuple[Any, ...]]]
+) -> Iterator[tuple[Any, ...]]:
     """Contacts that stand with another account than theirs, as often as one account alone tells them."""
-    names = {row["account_id"] for _, row in shared}
-    told = Counter(tuple(row.values()) for row in own if row["account_id"] in names)
+    names = {contact[0] for _, contact in shared}
+    told = Counter(contact for contact in own if contact[0] in names)
     by: Counter[tuple[Any, ...]] = Counter()
-    for teller, row in shared:
-        contact = tuple(row.values())
+    for teller, contact in shared:
         by[(teller, *contact)] += 1
         if by[(teller, *contact)] > told[contact]:
             told[contact] += 1
-            yield row
+            yield contact
 
 
-def _whose(account: Account, named: str, debtor_of: Mapping[str, str | None]) -> dict[str, str | None]:
+def _whose(account: Account, named: str, debtor_of: Mapping[str, str | None]) -> tuple[str, str | None]:
     """Account and debtor of a contact: one of an account that nobody asks about is the debtor's that it stands with."""
     if named in debtor_of:
-        return {"account_id": named, "debtor_id": debtor_of[named]}
+        return named, debtor_of[named]
     same = id_keys(np.array([named, account.account_id], dtype=object))
     alike = same[0] == same[1] or account.debtor_id is None
-    return {"account_id": account.account_id if alike else named, "debtor_id": account.debtor_id}
+    return account.account_id if alike else named, account.debtor_id
