@@ -271,8 +271,8 @@ def plan_chunk(
             notes[f"features taken as missing: {', '.join(decided.missing_features)}"] = None
     ranked = pd.concat(parts, ignore_index=True)
     if last:
-        order = np.lexsort((ranked["rank"].to_numpy(), ranked["row"].to_numpy()))
-        ranked = ranked.take(order).reset_index(drop=True)
+        by_row = np.lexsort((ranked["rank"].to_numpy(), ranked["row"].to_numpy()))
+        ranked = ranked.take(by_row).reset_index(drop=True)
     first = ranked.loc[ranked["rank"] == 1]
     summary = {
         "accounts": len(frame),
