@@ -39,13 +39,13 @@ def test_a_killed_run_is_resumed_without_loss_or_duplicates(command, tmp_path):
     )
     parts = tmp_path / "killed.parquet.parts" / "parts"
     until = time.monotonic() + 600
-    while len(list(parts.glob("*.parquet"))) < 4:
+    while len(list(parts.glob("*.arrow"))) < 4:
         assert started.poll() is None and time.monotonic() < until
         time.sleep(0.005)
     started.send_signal(signal.SIGKILL)
     assert started.wait() == -signal.SIGKILL
     started.stderr.close()
-    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.parquet")}
+    finished = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.arrow")}
     assert 4 <= len(finished) < 15
     assert not killed.exists()
     # The process that was killed is what is asked about; the others may be this one.

@@ -102,6 +102,42 @@ def test_neither_chunks_nor_kills_change_a_byte(tables, whole, rows, alive):
         assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.parametrize("together", [1, 7, 60])
+def test_a_plan_is_put_in_order_group_by_group(tables, whole, tmp_path, monkeypatch, together):
+    """A portfolio of more rows than lie together: each part has some of every group, the plan has the same bytes."""
+    monkeypatch.setattr("recommender.planning.plan_folder.ROWS_TOGETHER", together)
+    read = []
+    ranked_of_group = PlanFolder.ranked_of_group
+    monkeypatch.setattr(PlanFolder, "ranked_of_group", lambda *asked: read.append(asked[1:]) or ranked_of_group(*asked))
+    out = tmp_path / "plan.parquet"
+    make_plan(tables, out, SEED, ORDER, chunk_rows=13)
+    assert out.read_bytes() == whole.read_bytes()
+    people = [place.with_name(place.name + ".people.parquet").read_bytes() for place in (out, whole)]
+    assert people[0] == people[1]
+    assert len(set(read)) == len(read)
+    assert {group for _, group in read} == set(range(-(-60 // together)))
+
+
+def test_a_part_gives_back_what_was_kept(tables, tmp_path, monkeypatch):
+    """Whole, some columns of it, and each group of rows; nothing where it has none of a group."""
+    monkeypatch.setattr("recommender.planning.plan_folder.ROWS_TOGETHER", 9)
+    inputs = PlanInputs.prepare(tmp_path / "inputs", as_of=AS_OF, chunk_rows=15, other_accounts=True, **vars(tables))
+    _, planned = next(iter(plan_here(inputs, inputs.chunks[:1], SEED, ORDER)))
+    folder = PlanFolder(tmp_path / "parts")
+    with folder.locked():
+        folder.begin({})
+        folder.keep(3, planned)
+    assert folder.ranked(3).equals(planned.ranked, check_metadata=True)
+    assert folder.schema(3).equals(planned.ranked.schema, check_metadata=True)
+    some = ["row", "needs_human", "channel"]
+    assert folder.ranked(3, some).to_pandas().equals(planned.ranked.to_pandas()[folder.ranked(3, some).column_names])
+    rows = planned.ranked.column("row").to_numpy()
+    assert folder.groups(3) == sorted(set((rows // 9).tolist()))
+    for group in range(8):
+        assert folder.ranked_of_group(3, group).column("row").to_pylist() == rows[rows // 9 == group].tolist()
+    assert folder.summary(3)["accounts"] == len(set(rows.tolist()))
+
+
 def test_whom_a_person_stopped_is_left_alone_with_all_debts(tables, whole, tmp_path):
     """By account or by debtor, as the log names them; nobody else's plan changes."""
     accounts, whole = pd.read_parquet(tables.accounts), pd.read_parquet(whole)
@@ -287,7 +323,7 @@ def test_a_finished_part_is_whole_or_not_there(tables, tmp_path):
     with pytest.raises(Killed):
         make_plan(tables, out, SEED, ORDER, chunk_rows=7, planner=dies_after(2, []))
     parts = tmp_path / "plan.parquet.parts" / "parts"
-    (parts / ".00000007.parquet.part").write_bytes(b"PAR1 torn")
+    (parts / ".00000007.arrow.part").write_bytes(b"ARROW1 torn")
     manifest = json.loads((tmp_path / "plan.parquet.parts" / "manifest.json").read_text())
     assert manifest["inputs"]["order"]["seed"] == 0
     summary = make_plan(tables, out, SEED, ORDER)

@@ -29,6 +29,7 @@ Floats = NDArray[np.float64]
 
 _KINDS = {"one": 0, "number": 1, "log": 2, "missing": 3, "level": 4, "rate": 5, "bend": 6, "profile": 1, "wave": 7}
 _CLIP = 4.0
+_WIDE = 264  # actions of a pass: sums of four rows stay in the first cache, no two of them 4 KiB apart
 
 
 class Term(Protocol):
@@ -227,40 +228,76 @@ def _design(
 
 @compiled
 def _row_sums(U: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Four rows take four terms at once, so a weight is loaded once for four sums; places are unsigned, or numba asks of
+    # each whether it counts from the end and nothing is done eight at a time. Each sum is made term by term all the
+    # same, also where less than four rows are left and each goes its own way.
     n, n_terms = U.shape
     n_actions = weights.shape[1]
-    out = np.zeros((n, n_actions))
+    out = np.empty((n, n_actions))
+    flat = weights.reshape(-1)
     live = np.empty(n_terms + 3, dtype=np.int64)
-    factor = np.zeros((4, 4))
+    factor = np.empty((n_terms + 3, 4))
+    total = np.empty(4 * _WIDE)
+    row_1, row_2, row_3 = np.uint64(_WIDE), np.uint64(2 * _WIDE), np.uint64(3 * _WIDE)
     for start in range(0, n, 4):
         rows = min(4, n - start)
-        m = 0
-        for k in range(
-            n_terms
-        ):  # a zero term adds nothing, so rows may share a pass without changing each other's bits
-            used = False
+        m = _live_terms(U, start, rows, live, factor)
+        for begin in range(0, n_actions, _WIDE):
+            width = np.uint64(min(_WIDE, n_actions - begin))
+            total[:] = 0.0
+            for first in range(0, m, 4):
+                k0 = np.uint64(live[first] * n_actions + begin)
+                k1 = np.uint64(live[first + 1] * n_actions + begin)
+                k2 = np.uint64(live[first + 2] * n_actions + begin)
+                k3 = np.uint64(live[first + 3] * n_actions + begin)
+                if rows < 4:
+                    for r in range(rows):
+                        at = np.uint64(r * _WIDE)
+                        f0, f1, f2, f3 = (
+                            factor[first, r],
+                            factor[first + 1, r],
+                            factor[first + 2, r],
+                            factor[first + 3, r],
+                        )
+                        for j in range(width):
+                            one = total[at + j] + f0 * flat[k0 + j] + f1 * flat[k1 + j]
+                            total[at + j] = one + f2 * flat[k2 + j] + f3 * flat[k3 + j]
+                    continue
+                a0, b0, c0, d0 = factor[first, 0], factor[first, 1], factor[first, 2], factor[first, 3]
+                a1, b1, c1, d1 = factor[first + 1, 0], factor[first + 1, 1], factor[first + 1, 2], factor[first + 1, 3]
+                a2, b2, c2, d2 = factor[first + 2, 0], factor[first + 2, 1], factor[first + 2, 2], factor[first + 2, 3]
+                a3, b3, c3, d3 = factor[first + 3, 0], factor[first + 3, 1], factor[first + 3, 2], factor[first + 3, 3]
+                for j in range(width):
+                    w0, w1, w2, w3 = flat[k0 + j], flat[k1 + j], flat[k2 + j], flat[k3 + j]
+                    total[j] = total[j] + a0 * w0 + a1 * w1 + a2 * w2 + a3 * w3
+                    total[row_1 + j] = total[row_1 + j] + b0 * w0 + b1 * w1 + b2 * w2 + b3 * w3
+                    total[row_2 + j] = total[row_2 + j] + c0 * w0 + c1 * w1 + c2 * w2 + c3 * w3
+                    total[row_3 + j] = total[row_3 + j] + d0 * w0 + d1 * w1 + d2 * w2 + d3 * w3
             for r in range(rows):
-                used |= U[start + r, k] != 0.0
-            if used:
-                live[m] = k
-                m += 1
-        for extra in range(3):  # terms go four at a time; the spare ones count nothing
-            live[m + extra] = 0
-        for first in range(0, m, 4):
-            for r in range(rows):
-                for t in range(4):
-                    factor[r, t] = U[start + r, live[first + t]] if first + t < m else 0.0
-            k0, k1, k2, k3 = live[first], live[first + 1], live[first + 2], live[first + 3]
-            for r in range(rows):
-                f0, f1, f2, f3 = factor[r, 0], factor[r, 1], factor[r, 2], factor[r, 3]
-                for j in range(n_actions):
-                    total = out[start + r, j]
-                    total += f0 * weights[k0, j]
-                    total += f1 * weights[k1, j]
-                    total += f2 * weights[k2, j]
-                    total += f3 * weights[k3, j]
-                    out[start + r, j] = total
+                for j in range(width):
+                    out[start + r, begin + np.int64(j)] = total[r * _WIDE + np.int64(j)]
     return out
+
+
+@compiled
+def _live_terms(
+    U: NDArray[np.float64], start: int, rows: int, live: NDArray[np.int64], factor: NDArray[np.float64]
+) -> int:
+    """Terms that some of the rows have, and what each row has of them; three spare ones behind."""
+    m = 0
+    for k in range(U.shape[1]):
+        # a zero term adds nothing, so rows may share a pass without changing each other's bits
+        used = False
+        for r in range(rows):
+            used |= U[start + r, k] != 0.0
+        if used:
+            live[m] = k
+            for r in range(rows):
+                factor[m, r] = U[start + r, k]
+            m += 1
+    live[m : m + 3] = 0  # terms go four at a time; the spare ones count nothing
+    factor[m : m + 3] = 0.0
+    return m
 
 
 @compiled

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 
-__all__ = ["ChunkSpill", "read_spilled", "sync_folder", "table_batches"]
+__all__ = ["READ_SOON", "ChunkSpill", "read_spilled", "sync_folder", "table_batches"]
+
+#: How Parquet is written that this run reads once or twice and throws away: nothing is looked for that repeats.
+READ_SOON: dict[str, Any] = {"compression": "lz4", "use_dictionary": False, "write_statistics": False}
 
 _BUDGET = 64 << 20
 _BATCH_ROWS = 65_536

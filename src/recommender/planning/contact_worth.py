@@ -13,6 +13,8 @@ from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["values_in_money", "worth_of_reward"]
 
+_ROWS = 256
+
 
 def values_in_money(
     frame: pd.DataFrame,
@@ -42,7 +44,11 @@ def values_in_money(
     in_points = isinstance(strategy, SeedStrategy)  # a cost in money cannot be taken off points
     cost = np.array([0.0 if in_points else entry.cost_per_contact for entry in capacity.queue])
     worth = worth_of_reward(frame, strategy, capacity)
-    values = rewards[:, : queue.shape[1]] * worth[:, None] - cost[np.maximum(queue, 0)]
+    values = np.empty(queue.shape)
+    for start in range(0, len(values), _ROWS):  # what is multiplied is still in the cache when costs are taken off
+        rows = slice(start, start + _ROWS)
+        part = np.multiply(rewards[rows, : queue.shape[1]], worth[rows, None], out=values[rows])
+        part -= cost[np.maximum(queue[rows], 0)]
     if offer_costs is not None:
         minor = 10.0 ** -minor_digits(capacity.currency) if capacity.currency is not None else 1.0
         values -= offer_costs[:, : queue.shape[1]] * minor

@@ -269,7 +269,10 @@ def plan_chunk(
         notes |= dict.fromkeys(decided.eligibility.provenance.warnings)
         if decided.missing_features:
             notes[f"features taken as missing: {', '.join(decided.missing_features)}"] = None
-    ranked = pd.concat(parts, ignore_index=True).sort_values(["row", "rank"], ignore_index=True)
+    ranked = pd.concat(parts, ignore_index=True)
+    if last:
+        by_row = np.lexsort((ranked["rank"].to_numpy(), ranked["row"].to_numpy()))
+        ranked = ranked.take(by_row).reset_index(drop=True)
     first = ranked.loc[ranked["rank"] == 1]
     summary = {
         "accounts": len(frame),

@@ -11,22 +11,28 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recommender.errors import RecommenderError
 from recommender.planning.chunk_spill import sync_folder
 from recommender.planning.plan_chunk import PlannedChunk
 
-__all__ = ["OtherInputs", "PlanBusy", "PlanFolder", "file_digest", "written_whole"]
+__all__ = ["ROWS_TOGETHER", "OtherInputs", "PlanBusy", "PlanFolder", "file_digest", "written_whole"]
 
 _SUMMARY = b"plan-chunk"
 _RUN = b"plan-run"
-FORMAT = 1
+_GROUPS = b"plan-groups"
+_ENDING = ".arrow"
+_LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+FORMAT = 2
+ROWS_TOGETHER = 100_000
+"""Rows of the portfolio that lie together in each part, so that a plan is put in order group by group."""
 
 
 class OtherInputs(RecommenderError, ValueError):
@@ -107,7 +113,7 @@ class PlanFolder:
             stored = json.loads(self._manifest.read_text(encoding="utf-8"))
             if stored == manifest:
                 return True
-            if any(self._parts.glob("*.parquet")):
+            if any(self._parts.glob(f"*{_ENDING}")):
                 raise OtherInputs(self.folder, dict(_differences(stored, manifest)))
         self.clear()
         self._parts.mkdir(parents=True)
@@ -135,7 +141,7 @@ class PlanFolder:
         try:
             yield
         except RecommenderError:
-            if not any(self._parts.glob("*.parquet")):
+            if not any(self._parts.glob(f"*{_ENDING}")):
                 self.remove()
             raise
 
@@ -152,7 +158,7 @@ class PlanFolder:
     # -- parts ---------------------------------------------------------------------------------------------------
     def part(self, chunk: int) -> Path:
         """Where the plan of a chunk is kept."""
-        return self._parts / f"{chunk:08d}.parquet"
+        return self._parts / f"{chunk:08d}{_ENDING}"
 
     def is_planned(self, chunk: int) -> bool:
         """Whether a chunk is finished."""
@@ -160,13 +166,24 @@ class PlanFolder:
 
     def keep(self, chunk: int, planned: PlannedChunk) -> None:
         """Keep the plan of a chunk."""
-        noted = dict(planned.ranked.schema.metadata or {}) | {_SUMMARY: planned.described(), _RUN: self._run}
-        with written_whole(self.part(chunk)) as path:
-            pq.write_table(planned.ranked.replace_schema_metadata(noted), path, compression="lz4")
+        ranked = planned.ranked.combine_chunks()
+        group = ranked.column("row").to_numpy() // ROWS_TOGETHER
+        starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])) if len(group) else np.zeros(0, dtype=np.int64)
+        groups = json.dumps(group[starts].tolist()).encode()
+        noted = {_SUMMARY: planned.described(), _RUN: self._run, _GROUPS: groups}
+        schema = ranked.schema.with_metadata(dict(ranked.schema.metadata or {}) | noted)
+        with (
+            written_whole(self.part(chunk)) as path,
+            pa.OSFile(str(path), "wb") as file,
+            pa.ipc.new_file(file, schema, options=_LZ4) as writer,
+        ):
+            for start, end in pairwise([*starts.tolist(), len(ranked)]):
+                writer.write_table(ranked.slice(start, end - start).replace_schema_metadata(schema.metadata))
 
     def summary(self, chunk: int) -> dict[str, Any]:
         """What was told about a finished chunk."""
-        noted = pq.read_schema(self.part(chunk)).metadata
+        with self._opened(chunk) as part:
+            noted = part.schema.metadata
         if noted.get(_RUN) != self._run:
             raise RecommenderError(f"{self.part(chunk)} belongs to another plan. Score again with --restart.")
         summary: dict[str, Any] = json.loads(noted[_SUMMARY])
@@ -174,14 +191,41 @@ class PlanFolder:
 
     def schema(self, chunk: int) -> pa.Schema:
         """Columns of the plan of a finished chunk."""
-        schema = pq.read_schema(self.part(chunk))
-        noted = {name: value for name, value in (schema.metadata or {}).items() if name not in (_SUMMARY, _RUN)}
-        return schema.with_metadata(noted)
+        with self._opened(chunk) as part:
+            return _without_notes(part.schema)
 
-    def ranked(self, chunk: int) -> pa.Table:
-        """The plan of a finished chunk."""
-        table = pq.read_table(self.part(chunk), use_threads=False)
-        return table.replace_schema_metadata(self.schema(chunk).metadata)
+    def groups(self, chunk: int) -> list[int]:
+        """Groups of :data:`ROWS_TOGETHER` rows of the portfolio that a finished chunk has a part of."""
+        with self._opened(chunk) as part:
+            return [int(group) for group in json.loads(part.schema.metadata[_GROUPS])]
+
+    def ranked(self, chunk: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The plan of a finished chunk; some columns of it, in the order of the plan."""
+        with self._opened(chunk, columns) as part:
+            table = part.read_all()
+        return table.replace_schema_metadata(_without_notes(table.schema).metadata)
+
+    def ranked_of_group(self, chunk: int, group: int) -> pa.Table:
+        """Of the plan of a finished chunk what stands in one group of rows."""
+        with self._opened(chunk) as part:
+            groups = json.loads(part.schema.metadata[_GROUPS])
+            batches = [part.get_batch(groups.index(group))] if group in groups else []
+            table = pa.Table.from_batches(batches, schema=part.schema)
+        return table.replace_schema_metadata(_without_notes(table.schema).metadata)
+
+    @contextlib.contextmanager
+    def _opened(self, chunk: int, columns: Sequence[str] | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+        with pa.memory_map(str(self.part(chunk))) as file:
+            options = None
+            if columns is not None:
+                names = pa.ipc.open_file(file).schema.names
+                options = pa.ipc.IpcReadOptions(included_fields=[names.index(c) for c in columns], use_threads=False)
+            yield pa.ipc.open_file(file, options=options or pa.ipc.IpcReadOptions(use_threads=False))
+
+
+def _without_notes(schema: pa.Schema) -> pa.Schema:
+    noted = {name: value for name, value in (schema.metadata or {}).items() if name not in (_SUMMARY, _RUN, _GROUPS)}
+    return schema.with_metadata(noted)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from recommender.intake import (
     refuse_no_contacts,
     renamed_columns,
 )
-from recommender.planning.chunk_spill import plain, table_batches
+from recommender.planning.chunk_spill import READ_SOON, plain, table_batches
 from recommender.planning.intake_doubts import doubt_events, doubt_two_spellings
 from recommender.planning.plan_tables import StreamedTable
 from recommender.planning.table_owners import KnownOwners, Owners
@@ -198,7 +198,7 @@ def _write(
                 own.add(read["contact_id"], zones)
             if writer is None or schema is None:
                 schema = piece.schema
-                writer = pq.ParquetWriter(target, schema, compression="lz4")
+                writer = pq.ParquetWriter(target, schema, **READ_SOON)
             writer.write_table(piece.cast(schema))
     finally:
         if writer is not None:

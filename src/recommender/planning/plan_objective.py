@@ -82,9 +82,10 @@ def contact_values(
     objective, actions = case.order.objective, strategy.actions_
     costs = case.offer_costs()
     if objective.is_plain:
-        values, served = values_in_money(
-            case.frame, case.rewards() * share[:, None], queue, capacity, strategy, offer_costs=costs
-        )
+        rewards = case.rewards()
+        if (share != 1.0).any():
+            rewards = rewards * share[:, None]
+        values, served = values_in_money(case.frame, rewards, queue, capacity, strategy, offer_costs=costs)
         return values, served, np.ones((len(share), len(actions)), dtype=bool)
     history = None if case.history is None else Columns.of(case.history)
     led = Opinions(strategy, objective, case.offers).led(Accounts.of(case.frame), history, case.order.as_of)

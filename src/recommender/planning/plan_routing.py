@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from recommender.errors import InvalidInput
 from recommender.intake import id_keys
 from recommender.local_time import utc_us
+from recommender.planning.chunk_spill import READ_SOON
 from recommender.planning.plan_strangers import (
     count_of,
     refuse_stops_of_nobody,
@@ -194,7 +195,7 @@ def _write_keys(table: StreamedTable, folder: Path, wanted: Sequence[str]) -> Pa
     present = [name for name in wanted if name in table.columns]
     path = folder / "sort" / f"keys-{table.name}.parquet"
     position = 0
-    with pq.ParquetWriter(path, _KEYS, compression="lz4") as writer:
+    with pq.ParquetWriter(path, _KEYS, **READ_SOON) as writer:
         for batch in table.batches(present) if present else table.batches():
             n = len(batch)
             pos = np.arange(position, position + n)

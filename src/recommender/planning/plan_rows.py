@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,17 @@ from recommender.offers import OfferDesk
 from recommender.rules import named_packs, rule_books
 from recommender.strategy import ContactStrategy, SeedStrategy
 
-__all__ = ["OFFER_TERMS", "RECORD", "TEXTS", "context_names", "offer_columns", "people_of", "plain_scalar", "plan_rows"]
+__all__ = [
+    "OFFER_TERMS",
+    "RECORD",
+    "TEXTS",
+    "context_names",
+    "offer_columns",
+    "people_columns",
+    "people_of",
+    "plain_scalar",
+    "plan_rows",
+]
 
 RECORD = "_record"
 """Column of a chunk, not of the plan: what the decision log keeps beside the rows, as JSON."""
@@ -104,9 +114,15 @@ def offer_columns(terms: Sequence[str | None]) -> dict[str, Any]:
 
 def people_of(rows: pd.DataFrame) -> pd.DataFrame:
     """The queue for people out of the dispatched rows of those who need one."""
+    return rows[people_columns(rows.columns)]
+
+
+def people_columns(names: Iterable[str]) -> list[str]:
+    """Which columns of a plan the queue for people has, of those that there are."""
+    there = set(names)
     kept = ["row", "account", "debtor", "human_reason", "human_since", "segment", "channel", "contact_at",
             "template_id", "decision_id"]  # fmt: skip
-    return rows[[name for name in kept if name in rows.columns]]
+    return [name for name in kept if name in there]
 
 
 def _utc(instants: NDArray[np.datetime64]) -> pd.api.extensions.ExtensionArray:

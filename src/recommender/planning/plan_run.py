@@ -22,7 +22,7 @@ from recommender.planning.plan_folder import PlanFolder, file_digest, written_wh
 from recommender.planning.plan_inputs import PlanInputs
 from recommender.planning.plan_log import log_plan
 from recommender.planning.plan_offers import budget_in_log, offers_of_plan, settle_offers
-from recommender.planning.plan_rows import people_of
+from recommender.planning.plan_rows import people_columns, people_of
 from recommender.planning.plan_writing import write_plan
 from recommender.planning.unknown_facts import refuse_unknowns
 from recommender.rules import load_pack, pack_digest, pack_ids
@@ -244,8 +244,9 @@ def _write_offers(folder: PlanFolder, inputs: PlanInputs, prices: PriceList, out
 def _write_people(folder: PlanFolder, inputs: PlanInputs, out: Path) -> None:
     """The queue of accounts that a person looks at first: why, since when, and what the policy would have done."""
     parts = []
+    asked = [*people_columns(folder.schema(inputs.chunks[0]).names), "rank", "needs_human"]
     for chunk in inputs.chunks:
-        rows = folder.ranked(chunk)
+        rows = folder.ranked(chunk, asked)
         first = rows.filter(pc.and_(pc.equal(rows["rank"], 1), rows["needs_human"]))
         parts.append(people_of(first.to_pandas()))
     with written_whole(out.with_name(out.name + ".people.parquet")) as path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,14 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recommender.planning.chunk_spill import ChunkSpill, read_spilled
 from recommender.planning.plan_folder import PlanFolder, written_whole
 from recommender.planning.plan_rows import RECORD
 
 __all__ = ["write_plan"]
 
 _GROUP_ROWS = 131_072
-_ACCOUNTS_A_BUCKET = 100_000
+#: Columns of which most cells differ: to look for repetitions costs more than it saves.
+_DISTINCT = ("decision_id", "row", "account", "debtor")
 
 
 def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Path) -> int:
@@ -42,10 +41,9 @@ def write_plan(folder: PlanFolder, chunks: list[int], *, in_order: bool, out: Pa
     int
         Ranked actions written.
     """
-    tables: Iterable[pa.Table] = (_without_records(folder.ranked(chunk)) for chunk in chunks)
+    ranked = (folder.ranked(chunk) for chunk in chunks) if in_order else _in_order(folder, chunks)
+    tables = (_without_records(table) for table in ranked)
     schema = _without_records(folder.schema(chunks[0]).empty_table()).schema
-    if not in_order:
-        tables = _sorted_by_row(tables, schema, folder.folder / "ordered")
     with written_whole(out) as path:
         if out.name.endswith((".csv", ".csv.gz")):
             written = _write_csv(tables, path, zipped=out.name.endswith(".gz"))
@@ -65,28 +63,23 @@ def _without_records(table: pa.Table) -> pa.Table:
     return table.drop_columns([RECORD]).replace_schema_metadata(noted)
 
 
-def _sorted_by_row(tables: Iterable[pa.Table], schema: pa.Schema, folder: Path) -> Iterator[pa.Table]:
-    """Sort by row through buckets of rows on disk."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    spill = ChunkSpill(folder)
-    last = -1
-    for table in tables:
-        bucket = table.column("row").to_numpy() // _ACCOUNTS_A_BUCKET
-        spill.add(table.replace_schema_metadata(None), bucket)
-        last = max(last, int(bucket[-1]))
-    spill.close()
-    for bucket in range(last + 1):
-        table = read_spilled(folder, bucket, schema.remove_metadata())
+def _in_order(folder: PlanFolder, chunks: list[int]) -> Iterator[pa.Table]:
+    """Group after group of rows, each sorted, whichever chunks they were planned in."""
+    of_group: dict[int, list[int]] = {}
+    for chunk in chunks:
+        for group in folder.groups(chunk):
+            of_group.setdefault(group, []).append(chunk)
+    for group, there in sorted(of_group.items()):
+        table = pa.concat_tables([folder.ranked_of_group(chunk, group) for chunk in there])
         order = np.lexsort((table.column("rank").to_numpy(), table.column("row").to_numpy()))
-        yield table.take(pa.array(order)).replace_schema_metadata(schema.metadata)
-    shutil.rmtree(folder)
+        yield table.combine_chunks().take(pa.array(order))
 
 
 def _write_parquet(tables: Iterable[pa.Table], path: Path, schema: pa.Schema) -> int:
     pending: list[pa.Table] = []
     waiting = written = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    repeated = [one.name for one in schema if one.name not in _DISTINCT and not pa.types.is_floating(one.type)]
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=repeated) as writer:
         for table in tables:
             pending.append(table)
             waiting += len(table)

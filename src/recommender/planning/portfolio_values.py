@@ -126,9 +126,9 @@ def read_portfolio(
                 else (np.full(queue.shape, -np.inf), queue >= 0, np.ones((len(facts), len(strategy.actions_)), bool))
                 for day, case in enumerate(cases)
             ]
-            values, served = (np.hstack([one[part_of] for one in worth]) for part_of in (0, 1))
-            kept = np.hstack([one[:, :n] for _, _, one in worth])
-            open_ = np.hstack([one.mask[:, :n] for one in judged]) & served & np.repeat(weekly.open_on, n, axis=1)
+            values, served = (_abreast([one[part_of] for one in worth]) for part_of in (0, 1))
+            kept = _abreast([one[:, :n] for _, _, one in worth])
+            open_ = _abreast([one.mask[:, :n] for one in judged]) & served & np.repeat(weekly.open_on, n, axis=1)
             if sent is not None:
                 open_ &= sent.open_at(facts["debtor"], contact_at)[:, kinds.hour_of_action()]
             if earlier is not None:
@@ -334,3 +334,8 @@ def _usual_choice(
         kept = np.where(np.take_along_axis(scores, ranked, axis=1) > 0, ranked, -1)
         choice[:, : kept.shape[1]] = kept
     return choice
+
+
+def _abreast(days: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Columns of the days side by side; of a single day as they are, for they are the widest thing there is."""
+    return days[0] if len(days) == 1 else np.hstack(days)
