@@ -5,7 +5,9 @@
 Pairs of each fresh account: the best action against the best one of another first factor (``lead``), against a random
 one (``top``), and two random ones (``random``). Printed for each kind: the largest gap between P and the share of wins
 over ten bins of P that hold at least 40 pairs, the share of pairs that are decided at 95 %, how many of those wrongly,
-the share called as good as each other, and of those how many truly lie within a tenth.
+the share called as good as each other, and of those how many truly lie within a tenth. Two actions that truly earn the
+same (nothing, where a channel is shut) have no winner: they are left out of the first three, and printed is how many
+there are and how many of them were decided.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from recommender import ContactStrategy
 from recommender.learning import JointBelief, RewardModel
 from recommender.simulation import simulate_habits, simulate_surfaces
 
+_PRINTED = ("gap", "decided", "wrong", "alike", "truly alike", "tied", "tied, decided")
 _AT_ONCE = 250  # accounts: a root of the covariance takes some 30 numbers an action of each
 
 
@@ -67,11 +70,14 @@ def measure(name: str, rows: int, seed: int, accounts: int) -> list[dict[str, ob
 
 def figures(pairs: pd.DataFrame) -> dict[str, float]:
     """What is printed, of one kind of pair."""
-    win = np.where(pairs["real"] == 0, 0.5, pairs["real"] > 0)
+    tied = (pairs["real"] == 0).to_numpy()
+    decided_ties = pairs["standing"][tied].isin(["better", "worse"])
+    every, pairs = len(pairs), pairs[~tied]
+    win = (pairs["real"] > 0).to_numpy()
     bins = np.minimum((10 * pairs["p"]).astype(int), 9)
     gaps = [abs(pairs["p"][bins == b].mean() - win[bins == b].mean()) for b in range(10) if (bins == b).sum() >= 40]
     decided = pairs["standing"].isin(["better", "worse"]).to_numpy()
-    wrong = np.where(pairs["standing"] == "better", win == 0, win == 1)[decided]
+    wrong = np.where(pairs["standing"] == "better", ~win, win)[decided]
     alike = (pairs["standing"] == "as good as").to_numpy()
     near = (pairs["real"].abs() <= 0.1 * pairs["size"]).to_numpy()[alike]
     return {
@@ -80,6 +86,8 @@ def figures(pairs: pd.DataFrame) -> dict[str, float]:
         "wrong": wrong.mean() if decided.any() else np.nan,
         "alike": alike.mean(),
         "truly alike": near.mean() if alike.any() else np.nan,
+        "tied": tied.sum() / max(every, 1),
+        "tied, decided": decided_ties.mean() if tied.any() else np.nan,
     }
 
 
@@ -92,12 +100,13 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["additive", "joint", "surfaces:thresholds", "habits:smooth"])
     add_quick(parser, rows=1_500, seeds=1, accounts=100, tasks=["additive"])
     asked = parser.parse_args()
-    print("| task | seed | pairs | largest gap of P | decided | of those wrong | as good as | within a tenth |")
-    print("|---|---|---|---|---|---|---|---|")
+    columns = "task seed pairs largest_gap_of_P decided of_those_wrong as_good_as within_a_tenth tied of_those_decided"
+    print("| " + " | ".join(columns.split()).replace("_", " ") + " |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in asked.tasks:
         for seed in range(asked.seeds):
             for row in measure(name, asked.rows, seed, asked.accounts):
-                told = " | ".join(f"{row[key]:.1%}" for key in ("gap", "decided", "wrong", "alike", "truly alike"))
+                told = " | ".join(f"{row[key]:.1%}" for key in _PRINTED)
                 print(f"| {name} | {seed} | {row['kind']} | {told} |", flush=True)
 
 

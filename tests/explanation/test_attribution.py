@@ -1,5 +1,7 @@
 """Contributions of the served model add up to what it serves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,9 @@ def test_a_regression_member_is_split_as_its_formula_says(strategy, explanation)
     U, calibration = design.transform(explanation.X[:3]), ensemble.calibration
     for row in range(3):
         for k, action in enumerate((5, 9)):
+            raw = U[row] @ model.weights
+            advantage = raw[action] - raw @ ensemble.share
+            of_action = calibration.advantage * calibration.bent(advantage) / advantage  # what the bend leaves
             expected = np.zeros(n_columns)
             for j, term in enumerate(design.terms):
                 if term.kind == "one":
@@ -77,7 +82,7 @@ def test_a_regression_member_is_split_as_its_formula_says(strategy, explanation)
                 root = design.terms[term.other] if term.kind == "bend" else term
                 column = root.other if root.kind == "rate" else root.source
                 level = model.weights[j] @ ensemble.share
-                weight = calibration.level * level + calibration.advantage * (model.weights[j, action] - level)
+                weight = calibration.level * level + of_action * (model.weights[j, action] - level)
                 if term.kind == "profile":
                     expected += moves[row, term.source - n_columns] / term.scale * weight
                 else:
@@ -158,9 +163,10 @@ class Steps(Waves):
 
 @pytest.fixture
 def with_member(strategy):
-    """Puts a member of another kind into the stack, and takes it out again."""
+    """Puts a member of another kind into the stack, whose calibration is straight then, and takes it out again."""
     ensemble = strategy.reward_model_.parts["event"]
-    kept = dict(ensemble.glms), dict(ensemble.weights)
+    kept, calibration = (dict(ensemble.glms), dict(ensemble.weights)), ensemble.calibration
+    ensemble.calibration = replace(calibration, bend=0.0)
 
     def put(kind):
         n_terms = len(ensemble.designs["linear"].terms)
@@ -171,6 +177,7 @@ def with_member(strategy):
 
     yield put
     ensemble.glms, ensemble.weights = kept
+    ensemble.calibration = calibration
 
 
 def served_with(ensemble, explanation):
@@ -231,6 +238,35 @@ def test_an_unknown_member_is_never_explained_wrongly(strategy, explanation, wit
         ensemble, explanation.actions, X, pairs, explanation.means["event"], margins, with_level=False
     ).contributions
     assert (contrast[:, 0] - contrast[:, 1]).sum(axis=1) == pytest.approx(margins[:, 5] - margins[:, 9], abs=1e-9)
+
+
+@pytest.mark.parametrize("bend", [-0.9, 0.6])
+def test_a_bent_calibration_is_split_exactly(strategy, explanation, bend):
+    """Nothing is left over of an action, nor of the difference between two, however much the line bends."""
+    ensemble = strategy.reward_model_.parts["event"]
+    kept, X = ensemble.calibration, explanation.X[:8]
+    pairs = np.random.default_rng(0).integers(0, len(strategy.actions_), (8, 2))
+    pairs[0, 1] = pairs[0, 0]
+    try:
+        ensemble.calibration = replace(kept, bend=bend, reach=0.4)
+        margins = ensemble.scores(X)
+        advantage = ensemble.calibration.advantages(margins, ensemble.share)
+        assert np.abs(advantage).max() > 0.4  # beyond reach, too
+        split, contrast = (
+            attribute(
+                ensemble, explanation.actions, X, pairs, explanation.means["event"], margins, with_level=with_level
+            )
+            for with_level in (True, False)
+        )
+    finally:
+        ensemble.calibration = kept
+    sums = split.baseline + split.contributions.sum(axis=2)
+    assert sums == pytest.approx(np.take_along_axis(margins, pairs, axis=1), abs=1e-9)
+    assert split.error.max() < 1e-9
+    assert contrast.error.max() < 1e-9
+    left = contrast.contributions[:, 0] - contrast.contributions[:, 1]
+    at = np.arange(8)
+    assert left.sum(axis=1) == pytest.approx(margins[at, pairs[:, 0]] - margins[at, pairs[:, 1]], abs=1e-9)
 
 
 def test_training_means_are_those_of_the_training_rows(strategy, simulated, simulated_log):

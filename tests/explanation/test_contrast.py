@@ -1,5 +1,7 @@
 """Contrasts of two actions: exact, antisymmetric, split by factor and concept, with what would turn the order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -34,13 +36,28 @@ def test_sums_match_and_signs_turn(explanation, row, a, b):
 
 
 def test_a_contrast_is_the_difference_of_two_explanations(strategy, simulated, explanation):
-    """The level of the account cancels: the contrast equals the two exact explanations subtracted."""
+    """The level of the account cancels: the contrast equals the two exact explanations subtracted.
+
+    Where the calibration bends, all of it is scaled by what the bend leaves of the difference.
+    """
     row = 3
     a, b = (int(action) for action in explanation.action[row, :2])
     accounts = simulated.contacts.tail(40).iloc[[row]]
-    both = explain(strategy, accounts, actions=[a, b]).parts["event"].contributions[0]
-    contrast = explanation.contrast(a, b, row=row)
-    assert contrast.by_feature["contribution"].to_numpy() == pytest.approx(both[0] - both[1], abs=1e-9)
+    ensemble = strategy.reward_model_.parts["event"]
+    kept = ensemble.calibration
+    try:
+        ensemble.calibration = replace(kept, bend=0.0)
+        both = explain(strategy, accounts, actions=[a, b]).parts["event"].contributions[0]
+        straight = explain(strategy, accounts).contrast(a, b, row=0)
+        ensemble.calibration = replace(kept, bend=-0.7, reach=0.5)
+        bent = explain(strategy, accounts).contrast(a, b, row=0)
+    finally:
+        ensemble.calibration = kept
+    of_features = straight.by_feature["contribution"].to_numpy()
+    assert of_features == pytest.approx(both[0] - both[1], abs=1e-9)
+    left = bent.margin_difference["event"] / straight.margin_difference["event"]
+    assert 0.1 <= left < 1.0
+    assert bent.by_feature["contribution"].to_numpy() == pytest.approx(left * of_features, abs=1e-9)
 
 
 def test_the_interval_knows_what_both_actions_share(strategy, simulated, explanation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,28 @@ def test_incomplete_or_unknown_files_are_refused(fitted: tuple[TrainingSet, Rewa
         RewardModel.from_files({})
     with pytest.raises(ArtefactError, match="format 99"):
         RewardModel.from_files({"reward_model.json": b'{"format": 99}'})
+
+
+def test_a_model_whose_calibration_knew_no_bend_is_read(fitted: tuple[TrainingSet, RewardModel]) -> None:
+    """Files of format 7 serve the straight line that they hold."""
+    training, model = fitted
+    files = model.to_files()
+    described = json.loads(files["reward_model.json"]) | {"format": 7}
+    for part in described["parts"].values():
+        assert set(part["calibration"]) == {"intercept", "level", "advantage", "bend", "reach"}
+        del part["calibration"]["bend"], part["calibration"]["reach"]
+    old = RewardModel.from_files(files | {"reward_model.json": json.dumps(described).encode()})
+    context = training.context.head(20)
+    X = model.encoder.transform(context)
+    for name, part in model.parts.items():
+        line = part.calibration
+        straight = old.parts[name].calibration
+        assert (straight.intercept, straight.level, straight.advantage) == (line.intercept, line.level, line.advantage)
+        assert straight.bend == 0.0
+        bent = part.calibration.bent(line.advantages(part.scores(X), part.share))
+        level = part.scores(X) - line.advantage * bent
+        wanted = level + straight.advantage * straight.advantages(old.parts[name].scores(X), part.share)
+        np.testing.assert_allclose(old.parts[name].scores(X), wanted, atol=1e-8)
 
 
 def test_a_broken_training_set_names_column_and_row() -> None:

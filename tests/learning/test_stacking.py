@@ -7,8 +7,6 @@ import pytest
 from scipy.special import expit
 
 from recommender.learning.stacking import (
-    Calibration,
-    calibrate,
     choose_by_value,
     group_folds,
     order_weights,
@@ -98,32 +96,6 @@ def test_weights_of_the_order_set_the_level_of_accounts_aside(gain: float, follo
     assert moved == pytest.approx((1 - share) * weights + share * whole)
     few = slice(0, 60)
     assert order_weights(logged[few], target[few], [part[few] for part in scores], often, weights)[1] < 0.5
-
-
-def test_calibration_mends_level_and_advantage_apart() -> None:
-    """An advantage that was exaggerated twofold is halved while the level stays."""
-    rng = np.random.default_rng(3)
-    level, advantage = rng.normal(-2, 0.5, 40_000), rng.normal(0, 0.8, 40_000)
-    target = (rng.random(40_000) < expit(level + 0.5 * advantage)).astype(float)
-    found = calibrate(level, advantage, target, "binomial")
-    assert found.level == pytest.approx(1.0, abs=0.1)
-    assert found.advantage == pytest.approx(0.5, abs=0.06)
-    share = np.full(4, 0.25)
-    eta = rng.normal(size=(5, 4))
-    np.testing.assert_allclose(
-        found.apply(eta, share)[:, 1] - found.apply(eta, share)[:, 0], found.advantage * (eta[:, 1] - eta[:, 0])
-    )
-
-
-def test_newest_rows_move_the_calibration_only_when_clear() -> None:
-    """Rows that agree keep the usual correction to the bit; rows whose advantage halved get their own."""
-    rng = np.random.default_rng(4)
-    usual = Calibration(0.0, 1.0, 1.0)
-    level, advantage = rng.normal(-2, 0.5, 10_000), rng.normal(0, 0.8, 10_000)
-    same, moved = ((rng.random(10_000) < expit(level + s * advantage)).astype(float) for s in (1.0, 0.5))
-    assert calibrate(level, advantage, same, "binomial", usual=usual, least_gain=5.7) is usual
-    found = calibrate(level, advantage, moved, "binomial", usual=usual, least_gain=5.7)
-    assert found.advantage == pytest.approx(0.5, abs=0.12)
 
 
 def test_the_stack_keeps_what_it_earned_and_no_more() -> None:

@@ -1,6 +1,7 @@
 """Contributions of context columns and action factors to the served margin, exactly additive.
 
-Members' contributions add with the weights of the stack; the calibration is linear, so it scales them. A regression
+Members' contributions add with the weights of the stack. The calibration scales them: what concerns the level by one
+slope, what concerns the action by how much the bent line leaves of each explained action's advantage. A regression
 member is split exactly, column by column, against the mean of its design columns (a membership of a latent profile
 among the signs it is read from, see :mod:`~recommender.explanation.profile_signs`); trees by path-dependent TreeSHAP,
 of the explained action and of the mean over all actions (the calibration moves that level by a slope of its own). Any
@@ -29,6 +30,7 @@ from recommender.actions import ActionSpace
 from recommender.explanation.factors import factor_effects
 from recommender.explanation.profile_signs import membership_moves
 from recommender.learning import (
+    Calibration,
     ContextEncoder,
     LinearDesign,
     LinearTerm,
@@ -44,6 +46,7 @@ Floats = NDArray[np.float64]
 
 _FEW_ROWS = 64
 _NODES = 12
+_NO_ADVANTAGE = 1e-9  # below it there is nothing to leave
 _STEP = 1e-4  # of a column's part of the way; the error of a central difference goes with its square
 
 NO_CONTACT_FEATURE = "(no contact)"
@@ -109,7 +112,9 @@ def attribute(
     n, k = action.shape
     n_columns = X.shape[1]
     calibration, share = ensemble.calibration, ensemble.share
-    gap = calibration.level - calibration.advantage
+    of_action = _slopes(calibration, np.take_along_axis(calibration.advantages(margins, share), action, 1), with_level)
+    gap = calibration.level - of_action
+    may_differ = calibration.level != calibration.advantage or bool(calibration.bend)
     total = np.zeros((n, k, n_columns + len(actions.factors) + 2))
     baseline = calibration.intercept + calibration.level * ensemble.intercept
     of_mean_account = np.zeros(len(actions))
@@ -126,10 +131,9 @@ def attribute(
                 continue
             raw = np.sum([member.weight * member.coefficients for member in straight], axis=0)
             of_mean_account += means[name] @ raw
-            level = gap * (raw @ share)
             away = designs.of(name) - means[name]
             into = _into_columns(design, n_columns)
-            slope = calibration.advantage * raw.T[action] + level
+            slope = of_action[:, :, None] * raw.T[action] + gap[:, :, None] * (raw @ share)
             total[:, :, :n_columns] += (away[:, None, :] * slope) @ into
             if signs is not None:
                 terms, sources, scales = _memberships_of(design, n_columns)
@@ -145,31 +149,46 @@ def attribute(
                 moves = None if signs is None else signs[:, sources] / scales[:, None]
                 U = designs.of(member.design)
                 split = _along_the_line(member.scores, start, U, into, (terms, moves), action, share)
-                total[:, :, :n_columns] += member.weight * calibration.advantage * split[:, :k]
-                total[:, :, :n_columns] += member.weight * gap * split[:, k:]
+                total[:, :, :n_columns] += member.weight * of_action[:, :, None] * split[:, :k]
+                total[:, :, :n_columns] += member.weight * gap[:, :, None] * split[:, k:]
                 continue
             T = X
             if ensemble.with_time:  # every prediction stands in the recent part
                 T = np.column_stack([X, np.ones(n)])
-            with_mean = with_level and abs(gap) > 0.0
+            with_mean = with_level and may_differ
             values, mean, bias = member.trees.shapley_values(T, action, share if with_mean else None)
-            moved = member.weight * (calibration.advantage * values + gap * mean[:, None, :])
+            moved = member.weight * (of_action[:, :, None] * values + gap[:, :, None] * mean[:, None, :])
             baseline += member.weight * bias * (calibration.level if with_level else calibration.advantage)
             total[:, :, :n_columns] += moved[:, :, :n_columns]
             total[:, :, n_columns:-2] += moved[:, :, T.shape[1] :]
             if ensemble.with_time:  # the same for every account but for interactions: it belongs to none of them
                 total[:, :, -1] += moved[:, :, n_columns]
-        usual, effects, contact = factor_effects(
-            calibration.advantage * of_mean_account + gap * (share @ of_mean_account), actions
-        )
-    baseline += usual
-    total[:, :, n_columns:-2] += effects[action]
-    total[:, :, -2] += contact[action]
+        usual_level = float(share @ of_mean_account)
+        usual, effects, contact = factor_effects(of_mean_account - usual_level, actions)
+    baseline += calibration.level * usual_level + calibration.advantage * usual
+    # the baseline is one number for all actions: what the bend makes of it is told with the factors
+    bent_away = (of_action - calibration.advantage) * usual / len(actions.factors)
+    total[:, :, n_columns:-2] += of_action[:, :, None] * effects[action] + bent_away[:, :, None]
+    total[:, :, -2] += of_action * contact[action]
     rest = np.take_along_axis(margins, action, axis=1) - baseline - total.sum(axis=2)
     if not with_level:
         rest -= rest[:, :1]
     total[:, :, -1] += rest
     return PartAttribution(float(baseline), total, np.abs(rest).max(axis=1, initial=0.0))
+
+
+def _slopes(calibration: Calibration, advantage: Floats, each: bool) -> Floats:
+    """How much of each explained action's advantage, shape (n, k), the calibration leaves.
+
+    ``each``: on its own. Else of the difference between the first and the last, one number an account, so that whatever
+    concerns the level cancels.
+    """
+    bent = calibration.bent(advantage)
+    if not each:
+        advantage, bent = (np.repeat(part[:, :1] - part[:, -1:], part.shape[1], axis=1) for part in (advantage, bent))
+    small = np.abs(advantage) < _NO_ADVANTAGE
+    left = np.where(small, 1.0, bent / np.where(small, 1.0, advantage))
+    return np.asarray(calibration.advantage * left)
 
 
 def one_thread(n_rows: int) -> AbstractContextManager[Any]:

@@ -5,6 +5,9 @@ from recommender.learning.belief import (
     JointBelief,
     Standing,
 )
+from recommender.learning.calibration import (
+    Calibration,
+)
 from recommender.learning.compiled import (
     Scored,
 )
@@ -74,6 +77,7 @@ __all__ = [
     "SEARCH_SPACE",
     "ActionTrees",
     "BoostTrees",
+    "Calibration",
     "ContextEncoder",
     "DifferenceBelief",
     "JointBelief",

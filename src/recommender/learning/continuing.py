@@ -12,10 +12,10 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
+from recommender.learning.calibration import Calibration, recalibrate
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_plans import regression_plans
 from recommender.learning.regression import BilinearModel, Family, LinearDesign, PastRows, continued
-from recommender.learning.stacking import Calibration, calibrate
 
 __all__ = ["Continuing", "Surprise", "continue_members", "moved_calibration", "past_of_members"]
 
@@ -130,4 +130,4 @@ def moved_calibration(
     """
     level = row_products(raw, share)
     advantage = raw[np.arange(len(raw)), action] - level
-    return calibrate(level, advantage, target, family, usual=usual, least_gain=_CLEAR_MOVE)
+    return recalibrate(usual, level, advantage, target, family, least_gain=_CLEAR_MOVE)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.allactions import row_products
+from recommender.learning.calibration import Calibration
 from recommender.learning.continuing import continue_members, moved_calibration, past_of_members
 from recommender.learning.fit_rows import LearningTask, prepare_rows
 from recommender.learning.joint_posterior import joint_posterior
@@ -25,7 +26,6 @@ from recommender.learning.regression import (
     LinearDesign,
     PastRows,
 )
-from recommender.learning.stacking import Calibration
 from recommender.learning.trees import ActionTrees, TreeSettings
 from recommender.learning.weighing import EnsembleReport, weigh_members
 from recommender.learning.whole_log import WholeRows
@@ -200,17 +200,24 @@ class RewardEnsemble:
         spread = np.sqrt(variance + np.maximum(square - mean**2, 0.0))
         return np.asarray(self.caution * min(self.calibration.advantage, 1.0) * spread)
 
-    def root(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+    def root(self, X: Floats, scores: Floats, *, n_jobs: int = 1) -> Floats:
         """Root of the covariance of all actions' linear predictors, shape (n, rank, n_actions).
 
         The posterior of the regression that counts most, the disagreement of members, and of the trees of each fold.
-        Straight lines disagree about what that posterior covers already, so disagreement counts by what is bent.
+        Straight lines disagree about what that posterior covers already, so disagreement counts by what is bent. Where
+        the calibration is less steep, actions differ by less and so do beliefs about them.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n, n_actions)
+            Calibrated, as :meth:`scores` tells them.
         """
         design, posterior = self.posterior
         U = self._columns(X, {design})[design]
         flat = np.ascontiguousarray(np.swapaxes(posterior, 0, 1).reshape(U.shape[1], -1))
         known = row_products(U, flat).reshape(len(X), -1, len(self.share))
-        return self._scale_of_beliefs * np.concatenate([known, self._bent_share * self._deviations(X, n_jobs)], axis=1)
+        root = np.concatenate([known, self._bent_share * self._deviations(X, n_jobs)], axis=1)
+        return np.asarray(self._scales_of_beliefs(scores)[:, None] * root)
 
     def draws(self, X: Floats, n_draws: int, rng: np.random.Generator, *, n_jobs: int = 1) -> Iterator[Floats]:
         """Draw the linear predictors of every action from the joint posterior; one draw serves every row.
@@ -222,18 +229,19 @@ class RewardEnsemble:
         design, posterior = self.posterior
         U = self._columns(X, {design})[design]
         scores, apart = self.scores(X, n_jobs=n_jobs), self._bent_share * self._deviations(X, n_jobs)
+        scale = self._scales_of_beliefs(scores)
         for _ in range(n_draws):
             weights = np.tensordot(rng.standard_normal(len(posterior)), posterior, axes=1)
             drawn = row_products(U, weights)
             for k, number in enumerate(np.asarray(rng.standard_normal(apart.shape[1])).tolist()):
                 drawn += number * apart[:, k]
-            yield scores + self._scale_of_beliefs * drawn
+            yield scores + scale * drawn
 
-    @property
-    def _scale_of_beliefs(self) -> float:
+    def _scales_of_beliefs(self, scores: Floats) -> Floats:
         """Of the joint covariance: short logs give a little weight to anything, so only much of it widens."""
         factor = _JOINT_STRAIGHT + (_JOINT_BENT - _JOINT_STRAIGHT) * self._bent_share**3
-        return factor * min(self.calibration.advantage, 1.0)
+        slopes = self.calibration.relative_slopes(self.calibration.advantages(scores, self.share))
+        return np.asarray(factor * min(self.calibration.advantage, 1.0) * slopes)
 
     def _deviations(self, X: Floats, n_jobs: int) -> Floats:
         """How members of the stack, and the trees of each fold, deviate from their mean, shape (n, k, n_actions)."""

@@ -35,8 +35,8 @@ __all__ = ["RewardModel"]
 
 Floats = NDArray[np.float64]
 
-_FORMAT = 7  # of the files; a reader of another format refuses
-_READS = (5, 6, 7)  # 5 knew no derived columns of trees, 6 no waves
+_FORMAT = 8  # of the files; a reader of another format refuses
+_READS = (5, 6, 7, 8)  # 5 knew no derived columns of trees, 6 no waves, 7 no bend of the calibration
 _CHUNK = 8_192  # rows scored at once: 16 MB of scores for 260 actions
 _DENSE = 0.8  # share of rewards off the usual value from which there is no usual value
 _FEWEST_AMOUNTS = 50  # below, a mean says as much as a regression
@@ -260,7 +260,7 @@ class RewardModel:
         """
         X = context if isinstance(context, np.ndarray) else self._encoder.transform(context)
         margins = {name: part.scores(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
-        roots = {name: part.root(X, n_jobs=self._n_jobs) for name, part in self._parts.items()}
+        roots = {name: part.root(X, margins[name], n_jobs=self._n_jobs) for name, part in self._parts.items()}
         return JointBelief(self._hurdle, margins, roots, idle)
 
     def reward_draws(

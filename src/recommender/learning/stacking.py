@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,12 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from recommender.allactions import row_products
-
 __all__ = [
-    "Calibration",
     "Floats",
-    "calibrate",
     "choose_by_value",
     "group_folds",
     "member_losses",
@@ -23,6 +18,7 @@ __all__ = [
     "n_best",
     "order_weights",
     "share_earned",
+    "spoken_for",
     "stack_weights",
 ]
 
@@ -148,11 +144,11 @@ def order_weights(
         return again, 1.0
     _, loss = _fit_advantage(of_accounts, advantage @ weights, target, "binomial")
     _, loss_again = _fit_advantage(of_accounts, advantage @ again, target, "binomial")
-    share = _spoken_for(loss - loss_again, int(np.count_nonzero(np.maximum(weights, again) > _COUNTS)))
+    share = spoken_for(loss - loss_again, int(np.count_nonzero(np.maximum(weights, again) > _COUNTS)))
     return (1.0 - share) * weights + share * again, share
 
 
-def _spoken_for(gain: float, n_free: int) -> float:
+def spoken_for(gain: float, n_free: int) -> float:
     """Share of a change by ``n_free`` numbers that its gain in log-likelihood speaks for, James and Stein's."""
     return 1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0
 
@@ -187,7 +183,7 @@ def share_earned(
     """
     slope, loss = _fit_advantage(level, simple, target, family)
     _, loss_of_stack = _fit_advantage(level, stack, target, family)
-    return _spoken_for(loss - loss_of_stack, n_free), slope
+    return spoken_for(loss - loss_of_stack, n_free), slope
 
 
 def _fit_advantage(level: Floats, advantage: Floats, target: Floats, family: Family) -> tuple[float, float]:
@@ -279,64 +275,6 @@ def _policy_value(
         chosen = (best == action[rows, None]).any(axis=1)
         value[rows] = np.take_along_axis(expected[rows], best, axis=1).mean(axis=1) + chosen * residual[rows] / n_best
     return value
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Straight-line correction of a linear predictor, with slopes of their own for level and advantage.
-
-    The level of a row is its score averaged over actions as they were logged; what an action adds to it is its
-    advantage. Winner's curse lives in the advantage, so it needs a slope of its own.
-    """
-
-    intercept: float
-    level: float
-    advantage: float
-
-    def apply(self, eta: Floats, share: Floats) -> Floats:
-        """Corrected scores, shape (n, n_actions)."""
-        level = row_products(eta, share)[:, None]
-        return np.asarray(self.intercept + self.level * level + self.advantage * (eta - level))
-
-
-def calibrate(
-    level: Floats,
-    advantage: Floats,
-    target: Floats,
-    family: Family,
-    *,
-    usual: Calibration | None = None,
-    least_gain: float = 0.0,
-) -> Calibration:
-    """Fit the correction on out-of-fold rows, shrunken towards none (or towards the usual one).
-
-    Parameters
-    ----------
-    usual : Calibration, optional
-        Start from this one and leave it only for a gain of more than ``least_gain`` in log-likelihood.
-    """
-    design = np.column_stack([np.ones(len(target)), level, advantage])
-    start = np.array([0.0, 1.0, 1.0] if usual is None else [usual.intercept, usual.level, usual.advantage])
-    noise = 1.0
-    if family == "gaussian":
-        noise = max(float(np.mean((target - level - advantage) ** 2)), 1e-12)
-    ridge = np.array([1e-3, 4.0, 4.0])
-
-    def loss(point: Floats) -> tuple[float, Floats]:
-        eta = design @ point
-        away = ridge * (point - start)
-        if family == "binomial":
-            value = float((np.logaddexp(0.0, eta) - target * eta).sum())
-            residual = expit(eta) - target
-        else:
-            residual = (eta - target) / noise
-            value = 0.5 * float(residual @ (eta - target))
-        return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
-
-    optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(None, None), (0.0, 3.0), (0.05, 3.0)])
-    if usual is not None and loss(start)[0] - float(optimum.fun) < least_gain:
-        return usual
-    return Calibration(*(float(value) for value in optimum.x))
 
 
 def mix_scores(scores: list[NDArray[np.float32]], weights: Floats) -> NDArray[np.float32]:

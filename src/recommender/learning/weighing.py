@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
+from recommender.learning.calibration import Calibration, calibrate, recalibrate
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_fits import MemberFits
 from recommender.learning.member_jobs import held_out_scores
 from recommender.learning.regression import Family
 from recommender.learning.stacking import (
-    Calibration,
-    calibrate,
     choose_by_value,
     member_losses,
     mix_scores,
@@ -36,8 +35,7 @@ _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over f
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
 _KEEPS_LEVEL = 0.5  # weight of the simple member, at least: the slope of the level may be up to 3
-_NEWEST = 0.8  # the newest fifth is asked whether it moved away
-_CLEAR_MOVE = 5.7  # half the 1 % point of a chi-squared of three: three slopes moved by chance that far once in 100
+_NEWEST = 0.8  # the newest fifth is asked whether the world moved
 
 
 @dataclass
@@ -202,7 +200,7 @@ def _by_value(
 
 
 def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Calibration:
-    """Slopes of level and advantage, those of the newest rows where they clearly moved."""
+    """Correction by every row, and from there as far as the newest rows speak for it."""
     task = rows.task
     level, advantage = _level_and_advantage(eta, panel.action, share)
     usual = calibrate(level, advantage, panel.target, task.family)
@@ -210,11 +208,4 @@ def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Cali
         return usual
     order = task.order[panel.rows]
     newest = order > np.quantile(order, _NEWEST)
-    return calibrate(
-        level[newest],
-        advantage[newest],
-        panel.target[newest],
-        task.family,
-        usual=usual,
-        least_gain=_CLEAR_MOVE,
-    )
+    return recalibrate(usual, level[newest], advantage[newest], panel.target[newest], task.family)

@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
+from recommender.learning.calibration import Calibration, calibrate
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.own.protocols import PropensityLearner, RewardLearner
 from recommender.learning.regression import Family, LinearDesign
-from recommender.learning.stacking import Calibration, calibrate, group_folds
+from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
 
 __all__ = ["SklearnPropensity", "SklearnReward", "as_propensity_learner", "as_reward_learner"]
