@@ -24,8 +24,15 @@ _UNKNOWN = "(not said)"
 _BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
-def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.DataFrame]:
+def log_of_file(typed: TypedFrame, roles: Roles, *, not_said: str = _UNKNOWN) -> tuple[LoggedFeedback, pd.DataFrame]:
     """Build the log, and the frame it was built from: one row a decision, columns of every role.
+
+    Parameters
+    ----------
+    typed : TypedFrame
+    roles : Roles
+    not_said : str
+        Level of a factor that a contact does not say.
 
     Raises
     ------
@@ -46,7 +53,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     idle = bool(nothing.mean() > 0.01 and roles.hour_from is None and len(roles.factors) > 1)
     levels: dict[str, list[Any]] = {}
     for name in roles.factors:
-        made[name] = _levels(frame[name], nothing if idle else None)
+        made[name] = _levels(frame[name], nothing if idle else None, not_said)
         levels[name] = _ordered(made[name])
     if roles.hour_from is not None:
         made["hour"] = typed.hours(roles.hour_from)
@@ -85,7 +92,7 @@ def _ids(column: pd.Series) -> pd.Series:
     return column.astype(str)
 
 
-def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
+def _levels(column: pd.Series, idle: pd.Series | None, not_said: str) -> pd.Series:
     """Levels of a factor: whole numbers, words; a contact of which one factor is not said has a level of its own."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         whole = column.dropna()
@@ -95,7 +102,7 @@ def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
     words = _one_spelling(column.astype(object).where(column.notna(), None))
     missing = words.isna() if idle is None else words.isna() & ~idle
     if missing.any():
-        words = words.map(lambda value: value if value is None else str(value)).mask(missing, _UNKNOWN)
+        words = words.map(lambda value: value if value is None else str(value)).mask(missing, not_said)
     return words
 
 
