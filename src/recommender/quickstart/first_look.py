@@ -19,7 +19,7 @@ from recommender.monitoring import Diagnosis, diagnose
 from recommender.proof import BASELINES, ExperimentReport, experiment
 from recommender.quickstart.log_of_file import log_of_file
 from recommender.quickstart.roles import Ask, Roles, guess_roles
-from recommender.quickstart.typed_cells import DayOrder, type_cells
+from recommender.quickstart.typed_cells import DayOrder, TypedFrame, type_cells
 from recommender.reports import AccountLine, FirstPage, PolicyLine, ValueMap, Words, first_page
 from recommender.strategy import ContactStrategy
 
@@ -131,7 +131,7 @@ def first_look(
         facts=_facts(log, roles, t),
         taken=sentences,
         left_out={name: t.of(why) for name, why in roles.left_out.items()},
-        findings=tuple((f.grade, t.of(f.what), t.of(f.mend)) for f in diagnosis.findings),
+        findings=_findings(diagnosis, roles, typed, t),
         good_for=diagnosis.verdict,
         map=value_map(strategy, last, log, language),
         policies=policy_lines(result, language=language),
@@ -141,6 +141,13 @@ def first_look(
         language=language,
     )
     return FirstLook(roles, log, diagnosis, result, strategy, page, time.perf_counter() - began)
+
+
+def _findings(diagnosis: Diagnosis, roles: Roles, typed: TypedFrame, t: Words) -> tuple[tuple[str, str, str], ...]:
+    """What the doctor found; an hour that was read off a moment without an offset is on that clock by itself."""
+    own_clock = roles.hour_from is not None and roles.hour_from not in typed.utc
+    told = [one for one in diagnosis.findings if one.code != "hours_on_utc" or not own_clock]
+    return tuple((one.grade, t.of(one.what), t.of(one.mend)) for one in told)
 
 
 def _where_it_matters(

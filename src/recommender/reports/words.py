@@ -59,7 +59,7 @@ class Words(string.Formatter):
 
     def __init__(self, language: str, catalogue: str = "first_look") -> None:
         self.language = language
-        self._told = None if language == "en" else _catalogue(catalogue, language)
+        self._told = None if language == "en" else _tables(catalogue, language)[0]
         self._patterns = {} if language == "en" else _patterns(catalogue, language)
         self._file = f"{catalogue}.{language}.toml"
 
@@ -134,17 +134,19 @@ class _Shown(str):
 
 
 @lru_cache(maxsize=4)
-def _catalogue(catalogue: str, language: str) -> dict[str, str]:
+def _tables(catalogue: str, language: str) -> tuple[dict[str, str], dict[str, str]]:
+    """All texts, and those of them that are read back: the table ``written``."""
     path = Path(__file__).with_name(f"{catalogue}.{language}.toml")
-    told: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return told
+    told: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    written: dict[str, str] = told.pop("written", {})
+    return told | written, written
 
 
 @lru_cache(maxsize=4)
 def _patterns(catalogue: str, language: str) -> dict[re.Pattern[str], str]:
-    """Pattern of each text that has places, those with the most letters of their own first."""
+    """Pattern of each text that is read back and has places, those with the most letters of their own first."""
     found = []
-    for text, told in _catalogue(catalogue, language).items():
+    for text, told in _tables(catalogue, language)[1].items():
         parts = list(string.Formatter().parse(text))
         if any(name is not None for _, name, _, _ in parts):
             letters = sum(len(literal) for literal, *_ in parts)
