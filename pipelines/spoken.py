@@ -17,7 +17,7 @@ Language = Annotated[
 ]
 
 # Of a verb that another one calls: what the caller does not lead to is told in English.
-QuietLanguage = Annotated[Literal["en", "es"], typer.Option(hidden=True)]
+QuietLanguage = Annotated[str, typer.Option(hidden=True)]
 
 
 def words_of(language: str | None) -> Words:

@@ -1,10 +1,8 @@
 """A Spanish run is Spanish: each sentence of the code has its line, each line is used, a page is read word by word."""
 
 import ast
-import html
 import re
 import string
-import tomllib
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -13,15 +11,14 @@ import pytest
 
 import recommender.reports.words as module
 from pipelines.spoken import words_of
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 from recommender.explanation import Wording
 from recommender.quickstart.command import main
 from recommender.reports import Words, language_of, shown_value
 from tests.quickstart import further_shapes
+from tests.quickstart.spanish_reading import TOLD, english_words, read_page
 
 ROOT = Path(module.__file__).parents[1]
-TABLES = tomllib.loads(Path(module.__file__).with_name("first_look.es.toml").read_text(encoding="utf-8"))
-TOLD = {text: told for text, told in TABLES.items() if text != "written"} | TABLES["written"]
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 TEMPLATE = (ROOT / "reports/first_page.html").read_text(encoding="utf-8")
 
@@ -39,7 +36,8 @@ ELSEWHERE = [
     ROOT / "quickstart/roles.py", ROOT / "quickstart/reshaped.py", ROOT / "quickstart/typed_cells.py",
     ROOT / "quickstart/log_of_file.py", ROOT / "proof/whole_path.py", ROOT / "proof/policies.py",
     ROOT / "support/never_tried.py", ROOT / "monitoring/findings.py", ROOT / "errors.py",
-    ROOT / "planning/plan_money.py", ROOT / "planning/portfolio_read.py", ROOT / "strategy/seed_rules.py", ROOT / "rules/vocabulary.py",
+    ROOT / "planning/plan_money.py", ROOT / "planning/portfolio_read.py",
+    ROOT / "strategy/seed_rules.py", ROOT / "rules/vocabulary.py",
     PIPELINES / "plan_told.py",
 ]  # fmt: skip
 
@@ -49,6 +47,7 @@ FILLED = {
     "worse": "summer",
     "text": "a <= 3 and call: 0 of 9 (over all 3.2%)",
     "more": " and 2 more",
+    "name": "hour",
     "share": " (9.1% predictable)",
     "said": "the difference from the baseline is +0.1 per decision, 95% interval [-0.1, +1,234]",
     "caveat": "",
@@ -86,9 +85,9 @@ def _filled(part):
     if isinstance(part, ast.Constant):
         return part.value
     form = "" if part.format_spec is None else ast.unparse(part.format_spec)
-    if not form and ast.unparse(part.value) in FILLED:
-        return FILLED[ast.unparse(part.value)]
-    return "'7'" if part.conversion == ord("r") else "7%" if "%" in form else "7"
+    if part.conversion == ord("r"):
+        return "'7'"
+    return FILLED.get(ast.unparse(part.value), "7") if not form else "7%" if "%" in form else "7"
 
 
 def _sentences(path):
@@ -240,6 +239,11 @@ def test_an_option_wins_over_the_environment(monkeypatch):
     assert words_of("es").language == "es"
 
 
+def test_a_language_without_a_catalogue_is_refused():
+    with pytest.raises(InvalidInput, match=r"Use one of \['en', 'es'\]"):
+        Words("fr")
+
+
 def test_values_have_the_decimal_comma():
     assert shown_value(1.2345, 1000.0, language="es") == "1.234"
     assert shown_value(0.0123, 1000.0, sign=True, language="es") == "+12,3"
@@ -261,20 +265,3 @@ def test_a_run_in_spanish_holds_no_english(tmp_path, capsys, monkeypatch):
     assert english_words(read_page(page)) == set()
     assert main(["quickstart", str(tmp_path / "none.csv")]) == 2
     assert "Check the path" in capsys.readouterr().err
-
-
-def read_page(page):
-    """Texts of a page, those of attributes too, without commands and styles."""
-    page = re.sub(r"(?s)<style>.*?</style>|<code>.*?</code>", " ", page)
-    return html.unescape(" ".join([*re.findall(r'(?:aria-label|title)="([^"]*)"', page), re.sub("<[^>]*>", " ", page)]))
-
-
-def english_words(text):
-    """Words of a text that are English and not Spanish."""
-    return set(re.findall("[a-z]+", text.lower())) & _ENGLISH
-
-
-# What the English sentences of the catalogue are made of, without what their Spanish, and names of the code, have too.
-_ENGLISH = {
-    word for text in TOLD for word in re.findall("[a-z]{2,}", re.sub(r"\{[^}]*\}|--\w+|https?:\S+", " ", text.lower()))
-} - {word for told in TOLD.values() for word in re.findall("[a-zñáéíóúü]{2,}", re.sub(r"\{[^}]*\}", " ", told.lower()))}

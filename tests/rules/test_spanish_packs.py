@@ -19,7 +19,9 @@ TOLD = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 def test_a_text_without_its_spanish_is_an_error_that_names_it(monkeypatch):
     """A pack whose text changed is not written half in English."""
     title = load_pack("CO").title
-    monkeypatch.setattr(words, "_tables", lambda *_: ({text: said for text, said in TOLD.items() if text != title}, {}))
+    monkeypatch.setattr(
+        words, "_tables", lambda *_: ({text: said for text, said in TOLD.items() if text != title}, {}, {})
+    )
     with pytest.raises(RecommenderError, match=r"rule_packs\.es\.toml does not say 'Colombia: Ley 2300 de 2023'"):
         describe_packs(language="es")
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from recommender.errors import RecommenderError
+from recommender.errors import InvalidInput, RecommenderError
 
 __all__ = ["LANGUAGES", "Words", "language_of"]
 
@@ -47,20 +47,34 @@ class Words(string.Formatter):
 
     Call it with an English text and the values of its places: ``t("{n:,} contacts", n=12)``. :meth:`of` does the same
     with a sentence that another part of the library has written already. A place with a format holds a number and is
-    written with the language's signs; one marked ``!t`` holds a text of ours; any other is the reader's own word and
-    stays as it is.
+    written with the language's signs; one marked ``!t`` holds a text of ours, one marked ``!n`` names; any other is the
+    reader's own word and stays as it is.
 
     Parameters
     ----------
     language : {"en", "es"}
     catalogue : str
         ``rule_packs`` for ``rule_packs.es.toml``.
+
+    Raises
+    ------
+    InvalidInput
+        For a language without a catalogue.
     """
 
     def __init__(self, language: str, catalogue: str = "first_look") -> None:
+        if language not in LANGUAGES:
+            raise InvalidInput(
+                f"There are no reports in language {language!r}.",
+                column="language",
+                mend=f"Use one of {list(LANGUAGES)}.",
+            )
         self.language = language
-        self._told = None if language == "en" else _tables(catalogue, language)[0]
-        self._patterns = {} if language == "en" else _patterns(catalogue, language)
+        self._told: dict[str, str] | None = None
+        self._names: dict[str, str] = {}
+        if language != LANGUAGES[0]:
+            self._told, self._names, _ = _tables(catalogue, language)
+            self._patterns = _patterns(catalogue, language)
         self._file = f"{catalogue}.{language}.toml"
 
     def __call__(self, text: str, **values: Any) -> str:
@@ -98,7 +112,7 @@ class Words(string.Formatter):
 
     def name(self, text: str) -> str:
         """A name: its own, unless the catalogue has another."""
-        return text if self._told is None else self._told.get(text, text)
+        return self._names.get(text, text)
 
     def all(self, texts: Iterable[str], between: str = ", ") -> str:
         """Several, joined."""
@@ -111,8 +125,10 @@ class Words(string.Formatter):
         return written.translate(str.maketrans(",.", ".,")).replace("%", "\N{NO-BREAK SPACE}%")
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
-        """Tell a text of ours that stands in another."""
-        return self._of(str(value)) if conversion == "t" else super().convert_field(value, conversion)  # type: ignore[arg-type]
+        """Tell a text of ours that stands in another, or a list of names."""
+        if conversion == "n":
+            return ", ".join(map(self.name, str(value).split(", ")))
+        return self._of(str(value)) if conversion == "t" else super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Write a value; one with a format is a number."""
@@ -134,19 +150,20 @@ class _Shown(str):
 
 
 @lru_cache(maxsize=4)
-def _tables(catalogue: str, language: str) -> tuple[dict[str, str], dict[str, str]]:
-    """All texts, and those of them that are read back: the table ``written``."""
+def _tables(catalogue: str, language: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """All texts; those of them that are names (all, where no table says so); those that are read back."""
     path = Path(__file__).with_name(f"{catalogue}.{language}.toml")
     told: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     written: dict[str, str] = told.pop("written", {})
-    return told | written, written
+    names: dict[str, str] = told.pop("names", told)
+    return told | names | written, names, written
 
 
 @lru_cache(maxsize=4)
 def _patterns(catalogue: str, language: str) -> dict[re.Pattern[str], str]:
     """Pattern of each text that is read back and has places, those with the most letters of their own first."""
     found = []
-    for text, told in _tables(catalogue, language)[1].items():
+    for text, told in _tables(catalogue, language)[2].items():
         parts = list(string.Formatter().parse(text))
         if any(name is not None for _, name, _, _ in parts):
             letters = sum(len(literal) for literal, *_ in parts)
