@@ -47,7 +47,6 @@ FILLED = {
     "worse": "summer",
     "text": "a <= 3 and call: 0 of 9 (over all 3.2%)",
     "more": " and 2 more",
-    "name": "hour",
     "share": " (9.1% predictable)",
     "said": "the difference from the baseline is +0.1 per decision, 95% interval [-0.1, +1,234]",
     "caveat": "",
@@ -201,6 +200,25 @@ def test_sentences_are_read_back_with_numbers_and_names():
     )
     assert "p = food and drink y call: 0 de 1.200 (en total 3,2\N{NO-BREAK SPACE}%)" in t.of(region)
     assert Words("en").of(region) == region
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("a in {x, y, 7 more} and b in {1, 2, 9 more}", "a en {x, y y 7 más} y b en {1, 2 y 9 más}"),
+        ("1 < a <= 3.5 and 2 < b <= 4", "1 < a <= 3,5 y 2 < b <= 4"),
+        ("a <= 3 and b missing", "a <= 3 y b sin dato"),
+        ("(a <= 3 or missing) and b = x and y", "(a <= 3 o sin dato) y b = x and y"),
+        ("b in {x, missing} and c = another value", "b en {x, sin dato} y c = otro valor"),
+        (
+            "a > 1.5 and b missing and hour 17: 0 of 1,200 (over all 3.2%)",
+            "a > 1,5 y b sin dato y hora 17: 0 de 1.200 (en total 3,2 %)",
+        ),
+    ],
+)
+def test_conditions_are_read_one_by_one(written, told):
+    """A name may hold an ``and``; a condition is no part of a name."""
+    assert Words("es").of(written).replace("\N{NO-BREAK SPACE}", " ") == told
 
 
 def test_a_sentence_without_its_spanish_stays_and_is_named():

@@ -19,6 +19,7 @@ LANGUAGES = ("en", "es")
 """Languages that reports are told in; English is the source."""
 
 _NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|inf|nan)%?"
+_TEXT_TELLS = 6
 _NOT_A_LIST = r"(?:(?!; ).)+?"  # lists of sentences are told apart by it
 
 
@@ -161,19 +162,24 @@ def _tables(catalogue: str, language: str) -> tuple[dict[str, str], dict[str, st
 
 @lru_cache(maxsize=4)
 def _patterns(catalogue: str, language: str) -> dict[re.Pattern[str], str]:
-    """Pattern of each text that is read back and has places, those with the most letters of their own first."""
+    """Pattern of each text that is read back and has places, the most telling first.
+
+    That is the one with the most letters of its own. A place for a text of ours counts as some: what it took is looked
+    up, and where that fails the next pattern is tried (as much as fits into the first place, then as little), while a
+    place for a name takes anything.
+    """
     found = []
     for text, told in _tables(catalogue, language)[2].items():
         parts = list(string.Formatter().parse(text))
         if any(name is not None for _, name, _, _ in parts):
-            letters = sum(len(literal) for literal, *_ in parts)
-            found.append((-letters, "".join(map(_part, parts)), told))
-    return {re.compile(pattern, re.DOTALL): told for _, pattern, told in sorted(found)}
+            letters = sum(len(literal) + _TEXT_TELLS * (conversion == "t") for literal, *_, conversion in parts)
+            for number, much in enumerate((".*", ".*?")):
+                found.append((-letters, number, "".join(_part(*part, much) for part in parts), told))
+    return {re.compile(pattern, re.DOTALL): told for *_, pattern, told in sorted(found)}
 
 
-def _part(part: tuple[str, str | None, str | None, str | None]) -> str:
-    literal, name, spec, conversion = part
+def _part(literal: str, name: str | None, spec: str | None, conversion: str | None, much: str) -> str:
     if name is None:
         return re.escape(literal)
-    holds = _NUMBER if spec else ".*" if conversion == "t" else _NOT_A_LIST
+    holds = _NUMBER if spec else much if conversion == "t" else _NOT_A_LIST
     return f"{re.escape(literal)}(?P<{name}>{holds})"
