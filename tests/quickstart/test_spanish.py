@@ -195,6 +195,9 @@ def test_sentences_are_read_back_with_numbers_and_names():
     assert t.of("Column 'a b' separates success from failure almost perfectly (area under the curve 0.991).") == (
         "La columna 'a b' separa el éxito del fracaso casi a la perfección (área bajo la curva 0,991)."
     )
+    assert t.of("left out: 1,200 lines, the first is row 7: x; the reward; 3 and more") == (
+        "sin usar: 1.200 líneas; la primera es la fila 7: x; the reward; 3 and more"
+    )
     region = (
         "Some choices were never made in a part of the log: p = food and drink and call: 0 of 1,200 (over all 3.2%)."
     )

@@ -19,8 +19,7 @@ LANGUAGES = ("en", "es")
 """Languages that reports are told in; English is the source."""
 
 _NUMBER = r"[+-]?(?:\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?|inf|nan)%?"
-_TEXT_TELLS = 6
-_NOT_A_LIST = r"(?:(?!; ).)+?"  # lists of sentences are told apart by it
+_TEXT_TELLS = 8
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -73,6 +72,7 @@ class Words(string.Formatter):
         self.language = language
         self._told: dict[str, str] | None = None
         self._names: dict[str, str] = {}
+        self._heard: dict[str, str | None] = {}
         if language != LANGUAGES[0]:
             self._told, self._names, _ = _tables(catalogue, language)
             self._patterns = _patterns(catalogue, language)
@@ -101,15 +101,21 @@ class Words(string.Formatter):
     def _of(self, sentence: str) -> str:
         if self._told is None or not sentence:
             return sentence
-        if sentence in self._told:
-            return self._told[sentence]
+        if sentence not in self._heard:  # parts come again and again where a list is tried to be taken apart
+            self._heard[sentence] = self._told.get(sentence) or self._read_back(sentence)
+        told = self._heard[sentence]
+        if told is None:
+            raise _UntoldError(repr(sentence))
+        return told
+
+    def _read_back(self, sentence: str) -> str | None:
         for pattern, text in self._patterns.items():
             if found := pattern.fullmatch(sentence):
                 try:
                     return self.vformat(text, (), {name: _Shown(value) for name, value in found.groupdict().items()})
                 except _UntoldError:
                     continue  # a text of ours was read where a word of the reader's stands
-        raise _UntoldError(repr(sentence))
+        return None
 
     def name(self, text: str) -> str:
         """A name: its own, unless the catalogue has another."""
@@ -181,5 +187,5 @@ def _patterns(catalogue: str, language: str) -> dict[re.Pattern[str], str]:
 def _part(literal: str, name: str | None, spec: str | None, conversion: str | None, much: str) -> str:
     if name is None:
         return re.escape(literal)
-    holds = _NUMBER if spec else much if conversion == "t" else _NOT_A_LIST
+    holds = _NUMBER if spec else much if conversion == "t" else ".+?"
     return f"{re.escape(literal)}(?P<{name}>{holds})"
