@@ -198,6 +198,13 @@ def test_sentences_are_read_back_with_numbers_and_names():
     assert t.of("left out: 1,200 lines, the first is row 7: x; the reward; 3 and more") == (
         "sin usar: 1.200 líneas; la primera es la fila 7: x; the reward; 3 and more"
     )
+    note = "[yellow]note:[/] 37 of 600 accounts may not be contacted at all (in a sample of 411: "
+    assert t.of(f"{note}a-b denies everything to 1%; c denies everything to 2%)").replace(
+        "\N{NO-BREAK SPACE}", " "
+    ) == (
+        "[yellow]nota:[/] 37 de 600 cuentas no se pueden contactar de ninguna manera (en una muestra de 411: "
+        "a-b cierra todo al 1 %; c cierra todo al 2 %)"
+    )
     region = (
         "Some choices were never made in a part of the log: p = food and drink and call: 0 of 1,200 (over all 3.2%)."
     )
