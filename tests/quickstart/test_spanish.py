@@ -13,9 +13,13 @@ import recommender.reports.words as module
 from pipelines.spoken import words_of
 from recommender.errors import InvalidInput, RecommenderError
 from recommender.explanation import Wording
+from recommender.monitoring import diagnose
+from recommender.quickstart import guess_roles, log_of_file, type_cells
 from recommender.quickstart.command import main
 from recommender.reports import Words, language_of, shown_value
-from tests.quickstart import further_shapes
+from recommender.store.files import read_table
+from tests.quickstart import further_shapes, stranger_shapes
+from tests.quickstart import shapes as first_shapes
 from tests.quickstart.spanish_reading import TOLD, english_words, read_page
 
 ROOT = Path(module.__file__).parents[1]
@@ -25,7 +29,7 @@ TEMPLATE = (ROOT / "reports/first_page.html").read_text(encoding="utf-8")
 # Modules whose sentences are handed over as they were written in English, and read back.
 WRITTEN = [
     "monitoring/log_checks.py", "monitoring/overlap_checks.py", "monitoring/time_checks.py", "evaluation/verdict.py",
-    "history/leakage.py", "quickstart/known_before.py",
+    "history/leakage.py", "quickstart/known_before.py", "store/files/odd_rows.py",
 ]  # fmt: skip
 # Modules that ask for the text of a sentence.
 ASKING = [
@@ -109,7 +113,7 @@ def test_every_sentence_that_is_written_has_its_spanish(path):
     t = Words("es")
     sentences = [one for one in _sentences(ROOT / path) if re.search("[a-z] [a-z(]", one)]
     sentences = [one for one in sentences if not any(re.fullmatch(part, one) for part in PARTS)]
-    assert len(sentences) >= 3
+    assert len(sentences) >= 2
     english = [one for one in sentences if re.fullmatch(r"[ -~]+", one) and t.of(one) == one]
     assert english == []
 
@@ -195,8 +199,8 @@ def test_sentences_are_read_back_with_numbers_and_names():
     assert t.of("Column 'a b' separates success from failure almost perfectly (area under the curve 0.991).") == (
         "La columna 'a b' separa el éxito del fracaso casi a la perfección (área bajo la curva 0,991)."
     )
-    assert t.of("left out: 1,200 lines, the first is row 7: x; the reward; 3 and more") == (
-        "sin usar: 1.200 líneas; la primera es la fila 7: x; the reward; 3 and more"
+    assert t.of("left out: 1,200 lines, the first is row 7: 3 cells for 4 columns; the first is 'the; reward and'") == (
+        "sin usar: 1.200 líneas; la primera es la fila 7: 3 celdas para 4 columnas; la primera es 'the; reward and'"
     )
     note = "[yellow]note:[/] 37 of 600 accounts may not be contacted at all (in a sample of 411: "
     assert t.of(f"{note}a-b denies everything to 1%; c denies everything to 2%)").replace(
@@ -276,6 +280,27 @@ def test_values_have_the_decimal_comma():
     assert shown_value(1.2345, 1000.0, language="es") == "1.234"
     assert shown_value(0.0123, 1000.0, sign=True, language="es") == "+12,3"
     assert shown_value(float("inf"), language="es") == "sin límite"
+
+
+@pytest.mark.parametrize(
+    ("shapes", "shape"),
+    [(shapes, shape) for shapes in (first_shapes, further_shapes, stranger_shapes) for shape in shapes.SHAPES],
+    ids=lambda one: one.__name__.rpartition(".")[2],
+)
+def test_what_is_said_of_a_shape_is_spanish(shapes, shape, tmp_path):
+    """What a file was taken for, what is left out of it, and all that the doctor finds; quoted words are its own."""
+    path, _, _ = shapes.written(shape, tmp_path)
+    try:
+        typed = type_cells(read_table(path, table="any"))
+        roles = guess_roles(typed)
+        log, _ = log_of_file(typed, roles)
+    except InvalidInput:
+        return  # errors are English
+    t = Words("es")
+    found = [text for one in diagnose(log).findings for text in (one.what, one.mend) if text]
+    said = [*roles.sentences, *roles.left_out.values(), *found]
+    theirs = english_words(" ".join([*typed.frame.columns, *re.findall("'[^']*'", " ".join(said))]))
+    assert [text for text in said if english_words(t.of(text)) - theirs] == []
 
 
 def test_a_run_in_spanish_holds_no_english(tmp_path, capsys, monkeypatch):
