@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recommender.evaluation import evaluate
 from recommender.proof import OffPolicyEvaluator
+from recommender.reports import Words
 from recommender.simulation import SimulatedLog
 
 __all__ = ["Redraw", "interval_lines", "redrawn"]
@@ -68,7 +69,7 @@ def redrawn(
         yield Redraw(float(report["value"]), float(report["ci_low"]), float(report["ci_high"]))
 
 
-def interval_lines(drawn: list[Redraw], truth: float, in_use: float) -> list[str]:
+def interval_lines(drawn: list[Redraw], truth: float, in_use: float, t: Words) -> list[str]:
     """Intervals under each other: ``|`` the truth, ``:`` the policy in use."""
     low = min(in_use, *(one.low for one in drawn))
     high = max(truth, *(one.high for one in drawn))
@@ -84,5 +85,6 @@ def interval_lines(drawn: list[Redraw], truth: float, in_use: float) -> list[str
         cells[at(one.low) : at(one.high) + 1] = "-" * (at(one.high) - at(one.low) + 1)
         cells[at(one.value)] = "o"
         cells[at(truth)] = "|"
-        lines.append(f"  {''.join(cells)} {'' if one.holds(truth) else '  does not hold it'}".rstrip())
+        misses = "" if one.holds(truth) else f"  {t('does not hold it')}"
+        lines.append(f"  {''.join(cells)} {misses}".rstrip())
     return lines

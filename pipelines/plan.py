@@ -30,7 +30,9 @@ from pipelines.own_files import (
     read_objective,
     told_objective,
 )
+from pipelines.plan_told import tell_plan
 from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
+from pipelines.spoken import QuietLanguage
 from pipelines.stated_options import NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
@@ -49,7 +51,6 @@ from recommender.planning import (
     budget_in_log,
     check_plan_objective,
     compare_plans,
-    contacts_by_slot,
     log_tomorrow,
     logged_offers,
     not_of_campaigns,
@@ -57,7 +58,6 @@ from recommender.planning import (
     packaged_adapters,
     people_of_plan,
     plan_day,
-    priced_hours,
     put_in_place,
     read_adapter,
     read_capacity,
@@ -68,6 +68,7 @@ from recommender.planning import (
     write_campaigns,
     write_tomorrow,
 )
+from recommender.reports import Words
 from recommender.rules import PURPOSE_PACK, Purpose, house_packs
 from recommender.settings import Settings
 from recommender.store.decision_log import DecisionLog
@@ -163,6 +164,7 @@ def run(
             "--contact-file, --adapter, --list-id, --fill and --templates of the run) its campaign files, too."
         ),
     ] = None,
+    language: QuietLanguage = "en",
 ) -> None:
     """Plan tomorrow: who is contacted how and when so that scarce agents and messages bring the most, inside the law.
 
@@ -261,7 +263,7 @@ def run(
     if not order.objective.is_plain:
         console.print(told_objective(order.objective), highlight=False, markup=False)
     tell_switched_off(order, console)
-    _tell(made[0], limits, about, out, console)
+    tell_plan(made[0], limits, about, out, console, Words(language))
     if campaigns is not None:
         points = None if contact_file is None else read_contact_points(contact_file)
         own = {path.stem: read_adapter(path) for path in adapter or []}
@@ -324,51 +326,6 @@ def _verified(folder: Path, wrong: list[str], console: Console) -> None:
     if wrong:
         raise InvalidInput(f"{folder} is not what it claims: {len(wrong)} findings.", column="verify")
     console.print(f"{folder}: every limit is kept and the gap is what the certificate says", highlight=False)
-
-
-def _tell(made: Tomorrow, limits: CapacityOrder, about: dict[str, Any], out: Path, console: Console) -> None:
-    unit, rules = about["unit"], about["rules_in_money"]
-    digits = 2 if unit.startswith("p_") else 0  # chances are small sums
-    console.print(
-        f"wrote {out}: {len(made.contacts):,} contacts for {len(made.arms):,} accounts, worth "
-        f"{made.contacts['value'].sum():,.{digits}f} {unit}; the policy lacks at most {100 * made.plan.gap:.4f} % of "
-        "the best possible (proven)",
-        highlight=False,
-    )
-    if (days := about["days"]) > 1:
-        by_day = made.contacts.groupby("day").agg(contacts=("value", "size"), value=("value", "sum"))
-        by_day_text = ", ".join(
-            f"{day}: {one.contacts:,.0f} worth {one.value:,.{digits}f}" for day, one in by_day.iterrows()
-        )
-        console.print(f"days 1 to {days} (day: contacts), of which day 1 is decided: {by_day_text}", highlight=False)
-    if "replaced" in about:
-        changes = ", ".join(f"{name.replace('_', ' ')} {n:,}" for name, n in about["replaced"].items()
-                             if isinstance(n, int))  # fmt: skip
-        console.print(f"of the plan in force: {changes}", highlight=False)
-    if made.contacts["expected"].notna().any():
-        low, middle, high = (made.contacts[name].sum() for name in ("expected_low", "expected", "expected_high"))
-        console.print(
-            f"expected payments of those contacted: {middle:,.0f} {about['money']} ({low:,.0f} to {high:,.0f} if the "
-            "strategy errs the same way for everybody)",
-            highlight=False,
-        )
-    for line in contacts_by_slot(made, digits):
-        console.print(line, highlight=False)
-    for line in priced_hours(made, limits, unit, digits):
-        console.print(line, highlight=False)
-    for rule, (low, middle, high) in sorted(rules.items(), key=lambda item: -item[1][1])[:8]:
-        if middle < 0.5 * 10**-digits:
-            continue
-        amounts = f"{middle:,.{digits}f} {unit} ({low:,.{digits}f} to {high:,.{digits}f})"
-        console.print(f"rule {rule} holds back {amounts}", highlight=False)
-    if made.contacts.empty:
-        console.print("[red]nobody is contacted[/]: see the notes", highlight=False)
-    for lost in made.unplaced[:5]:
-        console.print(
-            f"[yellow]appointment not kept:[/] {lost['account_id']} {lost['at']}: {lost['why']}", highlight=False
-        )
-    for note in about["notes"]:
-        console.print(f"[yellow]note:[/] {note}", highlight=False)
 
 
 def _tell_difference(path: Path, base: Tomorrow, other: Tomorrow, seed: int, console: Console) -> None:

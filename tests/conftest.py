@@ -12,6 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 else:
     os.environ.setdefault("OMP_NUM_THREADS", "2")
 
+# What a machine speaks changes no test.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 from hypothesis import settings
 
 from tests.machine import closing_lines

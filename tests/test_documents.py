@@ -125,7 +125,7 @@ def test_the_spanish_readme_is_whole():
 
 
 def sections(page):
-    """Sections of a page: level of the heading, prose, code without its comments, which may be Spanish."""
+    """Sections of a page: level of the heading, prose, code without its comments and ``--language es``."""
     found, code = [(0, [], [])], None
     for line in page.read_text(encoding="utf-8").splitlines():
         if line.lstrip().startswith("```"):
@@ -133,7 +133,7 @@ def sections(page):
             if code is not None:
                 found[-1][2].append(code)
         elif code is not None:
-            code += [kept] if (kept := re.sub(r"(^|\s+)# .*$", "", line).rstrip()) else []
+            code += [kept] if (kept := re.sub(r"(^|\s+)# .*$| --language es\b", "", line).rstrip()) else []
         elif heading := re.match(r"(#+) ", line):
             found.append((len(heading[1]), [line], []))
         else:

@@ -6,7 +6,10 @@ import pytest
 
 from recommender.errors import InvalidInput
 from recommender.intake import canonical_channel, canonical_word
+from recommender.monitoring import diagnose
 from recommender.quickstart import guess_roles, log_of_file, type_cells
+from recommender.quickstart.first_look import _findings
+from recommender.reports import Words
 
 N = 400
 
@@ -110,3 +113,35 @@ def test_a_channel_may_say_that_it_was_used(word, channel):
 )  # fmt: skip
 def test_words_of_messages_are_outcomes(word, outcome):
     assert canonical_word("outcome", word) == outcome
+
+
+def test_a_duration_written_as_text_is_called_one(frame):
+    """Minutes and seconds of the talk were "an id perhaps"; a wait may have been known before, or be a clock."""
+    clocks = [f"{second // 60:02d}:{second % 60:02d}" for second in range(N)]
+    notes = [f"note {number}" for number in range(N)]
+    roles, _ = read(frame.assign(Pago=np.resize([0, 1, 0], N), Duracion=clocks, Espera=clocks[::-1], Nota=notes))
+    assert roles.left_out["Duracion"] == "is a duration, which is only known after the contact"
+    assert roles.left_out["Espera"] == "is a duration or a time of day, written as text"
+    assert roles.left_out["Nota"] == "is text of 400 values, an id perhaps"
+
+
+@pytest.mark.parametrize(("written", "told"), [("%Y-%m-%d %H:%M:%S", False), ("%Y-%m-%dT%H:%M:%SZ", True)])
+def test_an_hour_of_a_moment_without_an_offset_is_not_held_against_utc(frame, written, told):
+    """It equals the hour of that moment by itself; of a column that is in UTC the reader is warned."""
+    moments = pd.to_datetime(frame["Fecha Gestión"]).dt.strftime(written)
+    typed = type_cells(frame.assign(Pago=np.resize([0, 1, 0], N), **{"Fecha Gestión": moments}))
+    roles = guess_roles(typed)
+    assert roles.hour_from == "Fecha Gestión"
+    found = diagnose(log_of_file(typed, roles)[0])
+    assert "hours_on_utc" in {one.code for one in found.findings}
+    shown = [what for _, what, _ in _findings(found, roles, typed, Words("en"))]
+    assert any("equals the UTC hour" in what for what in shown) is told
+    assert len(shown) == len(found.findings) - (not told)
+
+
+def test_a_level_that_nobody_wrote_is_the_same_in_every_language(frame):
+    """A strategy that was learnt in Spanish and one in English read the same accounts."""
+    frame["Medio"] = frame["Medio"].where(np.arange(N) % 10 > 0, None)
+    frame["tono"] = np.resize(["firme", "amable"], N)
+    _, log = read(frame.assign(resultado=np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)))
+    assert "(?)" in log.actions.factors["Medio"]

@@ -10,6 +10,7 @@ from recommender.reports import (
     FirstPage,
     PolicyLine,
     ValueMap,
+    Words,
     first_page,
     map_in_text,
     policies_in_text,
@@ -109,7 +110,7 @@ def test_values_without_a_number_are_words():
 def test_an_interval_that_misses_is_named():
     """Each redraw stands on one scale; the one that does not hold the truth says so."""
     drawn = [Redraw(0.11, 0.08, 0.15), Redraw(0.2, 0.16, 0.25)]
-    lines = interval_lines(drawn, truth=0.1, in_use=0.05)
+    lines = interval_lines(drawn, truth=0.1, in_use=0.05, t=Words("en"))
     assert [("does not hold it" in line) for line in lines] == [False, True]
     assert all("|" in line and ":" in line for line in lines)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import recommender.reports.rule_packs as module
+import recommender.reports.words as words
 from recommender.errors import RecommenderError
 from recommender.explanation import Wording
 from recommender.reports import describe_packs
@@ -18,7 +19,9 @@ TOLD = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
 def test_a_text_without_its_spanish_is_an_error_that_names_it(monkeypatch):
     """A pack whose text changed is not written half in English."""
     title = load_pack("CO").title
-    monkeypatch.setattr(module, "_catalogue", lambda _: {text: said for text, said in TOLD.items() if text != title})
+    monkeypatch.setattr(
+        words, "_tables", lambda *_: ({text: said for text, said in TOLD.items() if text != title}, {}, {})
+    )
     with pytest.raises(RecommenderError, match=r"rule_packs\.es\.toml does not say 'Colombia: Ley 2300 de 2023'"):
         describe_packs(language="es")
 

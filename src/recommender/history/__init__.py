@@ -19,6 +19,7 @@ from recommender.history.ladder import (
 )
 from recommender.history.leakage import (
     leakage_suspects,
+    named_after_the_fact,
 )
 from recommender.history.protected import (
     protected_names,
@@ -55,6 +56,7 @@ __all__ = [
     "context_of_rows",
     "leakage_suspects",
     "log_context",
+    "named_after_the_fact",
     "prepare_log",
     "protected_names",
     "read_instants",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from recommender.errors import RecommenderError
 from recommender.quickstart.first_look import FirstLook, first_look
-from recommender.reports import map_in_text, policies_in_text
+from recommender.reports import LANGUAGES, Words, language_of, map_in_text, policies_in_text
 from recommender.store.files import read_table
 
 __all__ = ["main"]
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"Error: {error.filename} cannot be read or written ({error.strerror}). Check the path.\n")
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped; nothing was written.\n")
+        sys.stderr.write(Words(chosen.language or language_of(os.environ))("Stopped; nothing was written.") + "\n")
         return 130
     return 0
 
@@ -62,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     quick.add_argument("--leave-out", action="append", default=[], help="column that is not to be used; repeat")
     quick.add_argument("--dates", choices=("dmy", "mdy"), help="order of day and month")
     quick.add_argument("--encoding", help="of a CSV file that is not Unicode, e.g. cp1252")
-    quick.add_argument("--language", choices=("en", "es"), default="en", help="of the reasons")
+    quick.add_argument(
+        "--language", choices=LANGUAGES, help="of all that is told; default: that of LC_ALL, LC_MESSAGES, LANG"
+    )
     quick.add_argument("--out", type=Path, default=Path("quickstart.html"), help="page to write")
     quick.add_argument("--model", type=Path, help="folder for the learnt strategy")
     quick.add_argument("--jobs", type=int, default=2, help="threads")
@@ -71,14 +75,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> None:
+    t = Words(chosen.language or language_of(os.environ))
     asks = sys.stdin.isatty() and sys.stdout.isatty() and not chosen.yes
     look = first_look(
         read_table(chosen.file, table="file", encoding=chosen.encoding),
         name=chosen.file.name,
         dates=chosen.dates,
-        ask=_ask if asks else None,
+        ask=partial(_ask, t) if asks else None,
         tell=_tell,
-        language=chosen.language,
+        language=t.language,
         n_jobs=chosen.jobs,
         reward=chosen.reward,
         success=chosen.success,
@@ -92,26 +97,26 @@ def _run(chosen: argparse.Namespace) -> None:
     look.to_html(chosen.out)
     if chosen.model is not None:
         look.strategy.save(chosen.model)
-    _summary(look, chosen)
+    _summary(look, chosen, t)
 
 
-def _summary(look: FirstLook, chosen: argparse.Namespace) -> None:
+def _summary(look: FirstLook, chosen: argparse.Namespace, t: Words) -> None:
     page = look.page
     for name, why in page.left_out.items():
-        _tell(f"left out: {name} {why}")
+        _tell(t("left out: {name} {why}", name=name, why=why))
     _tell("")
-    for line in map_in_text(page.map):
+    for line in map_in_text(page.map, page.language):
         _tell(line)
     _tell("")
     for line in policies_in_text(page):
         _tell(line)
-    _tell(f"good for: {page.good_for}; verdict: {page.verdict}")
+    _tell(t("good for: {goals!t}; verdict: {verdict!t}", goals=page.good_for, verdict=page.verdict))
     for one in page.accounts[:3]:
-        rather = f" rather than {one.instead}" if one.instead else ""
-        _tell(f"  {one.account}: {one.action}{rather}. {one.reason}".rstrip())
+        rather = t("{action} rather than {instead}", action=one.action, instead=one.instead)
+        _tell(f"  {one.account}: {rather if one.instead else one.action}. {one.reason}".rstrip())
     _tell(f"\n{chosen.out.resolve().as_uri()}  ({look.seconds:.0f} s)")
     if chosen.model is not None:
-        _tell(f"strategy: {chosen.model} (ContactStrategy.load)")
+        _tell(t("strategy: {folder} (ContactStrategy.load)", folder=chosen.model))
 
 
 def _tell(line: str) -> None:
@@ -119,11 +124,11 @@ def _tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def _ask(question: str, columns: Sequence[str]) -> str | None:
-    _tell(question)
+def _ask(t: Words, question: str, columns: Sequence[str]) -> str | None:
+    _tell(t(question))
     for number, name in enumerate(columns, 1):
         _tell(f"  {number}  {name}")
-    said = input("number or name (empty: none of them): ").strip()
+    said = input(t("number or name (empty: none of them): ")).strip()
     if said.isdigit() and 1 <= int(said) <= len(columns):
         return columns[int(said) - 1]
     return said or None

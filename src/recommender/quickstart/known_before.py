@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from recommender.history import leakage_suspects, protected_names
+from recommender.history import leakage_suspects, named_after_the_fact, protected_names
 from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import whole_numbers
 from recommender.quickstart.outcome_words import tells_outcomes
@@ -18,6 +19,8 @@ from recommender.quickstart.typed_cells import TypedFrame
 __all__ = ["known_before"]
 
 _MOST_LEVELS = 100
+_MOSTLY = 0.95
+_CLOCK = re.compile(r"\d{1,3}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?(?: ?[ap]\.? ?m\.?)?", re.IGNORECASE)
 
 
 def _counts_rows(column: pd.Series) -> bool:
@@ -48,6 +51,15 @@ def _long_numbers(column: pd.Series) -> bool:
     """Whole numbers of seven digits and more: telephones and papers of people."""
     values = column.dropna()
     return bool(len(values) and (values == values.round()).all() and values.median() >= 1e6)
+
+
+def _much_text(column: pd.Series, name: str, levels: int) -> str:
+    """What a text of many values is: how long something took, or the time of a day, else an id perhaps."""
+    if column.dropna().map(lambda cell: bool(_CLOCK.fullmatch(str(cell).strip()))).mean() < _MOSTLY:
+        return f"is text of {levels:,} values, an id perhaps"
+    if named_after_the_fact(name):
+        return "is a duration, which is only known after the contact"
+    return "is a duration or a time of day, written as text"
 
 
 def _is_outcome(typed: TypedFrame, name: str) -> bool:
@@ -95,7 +107,7 @@ def known_before(
         elif at in typed.instants and name in typed.instants and _lies_after(column, frame[at]):
             left_out[name] = "lies after the contact"
         elif is_text and levels > _MOST_LEVELS:
-            left_out[name] = f"is text of {levels:,} values, an id perhaps"
+            left_out[name] = _much_text(column, name, levels)
         elif plain == "id" or ((plain.endswith("_id") or plain.startswith("id_")) and levels > 0.5 * len(frame)):
             left_out[name] = "is an id"
         elif _counts_rows(column):

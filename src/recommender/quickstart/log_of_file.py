@@ -20,12 +20,17 @@ __all__ = ["MOST_ACTIONS", "log_of_file"]
 
 MOST_ACTIONS = 2_000
 _DAY = pd.Timedelta(days=1)
-_UNKNOWN = "(not said)"
+_UNKNOWN = "(?)"  # the same in every language: a strategy is saved with it
 _BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
 def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.DataFrame]:
     """Build the log, and the frame it was built from: one row a decision, columns of every role.
+
+    Parameters
+    ----------
+    typed : TypedFrame
+    roles : Roles
 
     Raises
     ------

@@ -32,21 +32,29 @@ from recommender.reports.step_bars import (
     StepBars,
     draw_step_bars,
 )
+from recommender.reports.words import (
+    LANGUAGES,
+    Words,
+    language_of,
+)
 
 __all__ = [
     "GENERATED_FROM_HERE",
+    "LANGUAGES",
     "AccountLine",
     "FirstPage",
     "PolicyLine",
     "StepBar",
     "StepBars",
     "ValueMap",
+    "Words",
     "backtest_figure",
     "backtest_page",
     "describe_pack",
     "describe_packs",
     "draw_step_bars",
     "first_page",
+    "language_of",
     "map_in_text",
     "policies_in_text",
     "policy_figure",

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.reports.words import Words
+
 __all__ = ["AccountLine", "FirstPage", "PolicyLine", "ValueMap", "map_in_text", "policies_in_text", "shown_value"]
 
 _SHADES = " \u2591\u2592\u2593\u2588"
@@ -72,11 +74,13 @@ class AccountLine:
 
 @dataclass(frozen=True)
 class FirstPage:
-    """Everything that a first look shows.
+    """Everything that a first look shows: sentences in the language of the page.
 
     Attributes
     ----------
-    title, verdict, against, good_for, unit, note : str
+    title, note : str
+    verdict, against, good_for, unit : str
+        In English; the page tells them in its language.
     reasons, taken : tuple of str
     facts, left_out : mapping of str to str
     findings : tuple of (grade, what, mend)
@@ -88,6 +92,7 @@ class FirstPage:
         Sentences on the plan of tomorrow; empty where there is none.
     onwards : tuple of (str, str)
         Where to go on: what for, and the command.
+    language : {"en", "es"}
     """
 
     title: str
@@ -106,6 +111,7 @@ class FirstPage:
     left_out: Mapping[str, str] = field(default_factory=dict)
     plan: tuple[str, ...] = ()
     onwards: tuple[tuple[str, str], ...] = ()
+    language: str = "en"
 
     @property
     def per(self) -> float:
@@ -113,39 +119,40 @@ class FirstPage:
         return 1000.0 if "1,000" in self.unit else 1.0
 
 
-def shown_value(value: float | None, per: float = 1.0, *, sign: bool = False) -> str:
+def shown_value(value: float | None, per: float = 1.0, *, sign: bool = False, language: str = "en") -> str:
     """A reward for ``per`` decisions with three telling digits."""
     if value is None or np.isnan(value):
         return ""
     if not np.isfinite(value):
-        return "unbounded"
+        return Words(language)("unbounded")
     scaled = value * per
     digits = int(np.clip(2 - np.floor(np.log10(abs(scaled))), 0, 4)) if scaled else 0
-    return f"{scaled:{'+' if sign else ''},.{digits}f}"
+    return Words(language).number(f"{scaled:{'+' if sign else ''},.{digits}f}")
 
 
-def map_in_text(seen: ValueMap) -> list[str]:
+def map_in_text(seen: ValueMap, language: str = "en") -> list[str]:
     """The map as shades: the darker, the more is expected; levels that the log never shows are left blank."""
+    t = Words(language)
     values = np.where(seen.times > 0, seen.values, np.nan)
     low, high = np.nanmin(values), np.nanmax(values)
     wide = max(len(row) for row in seen.rows)
     if not seen.across:
-        scale = _WIDTH / max(high, 1e-300) if high > 0 else 0.0
+        per_cell = _WIDTH / max(high, 1e-300) if high > 0 else 0.0
         order = np.argsort(-seen.values[:, 0])[:_MOST_COLUMNS]
-        lines = [f"what was learnt: mean expected reward by {seen.down}"]
+        lines = [t("what was learnt: mean expected reward by {down}", down=seen.down)]
         for row in order:
-            bar = "\u2588" * max(1, round(float(seen.values[row, 0]) * scale)) if seen.times[row, 0] else ""
-            lines.append(
-                f"  {seen.rows[row]:<{wide}}  {bar} {seen.values[row, 0]:.4g} ({seen.times[row, 0]:,.0f} times)"
-            )
+            bar = "\u2588" * max(1, round(float(seen.values[row, 0]) * per_cell)) if seen.times[row, 0] else ""
+            told = t("{value:.4g} ({times:,.0f} times)", value=seen.values[row, 0], times=seen.times[row, 0])
+            lines.append(f"  {seen.rows[row]:<{wide}}  {bar} {told}")
         return lines
     columns = range(min(len(seen.columns), _MOST_COLUMNS))
     cell = max(3, max(len(seen.columns[column]) for column in columns) + 1)
     alike = high - low < _NO_DIFFERENCE * max(abs(high), abs(low))
-    scale_of_shades = f"all alike, {low:.3g}" if alike else f"dark {high:.3g}, light {low:.3g}"
+    scale = t("all alike, {low:.3g}" if alike else "dark {high:.3g}, light {low:.3g}", low=low, high=high)
     if alike:  # shades of a thousandth would look like a finding
         low, high = low - 1.5, high + 2.5
-    lines = [f"what was learnt: expected reward by {seen.down} and {seen.across} ({scale_of_shades})"]
+    lines = [t("what was learnt: expected reward by {down} and {across} ({scale})",
+               down=seen.down, across=seen.across, scale=scale)]  # fmt: skip
     lines.append(" " * (wide + 4) + "".join(f"{seen.columns[column]:>{cell}}" for column in columns))
     for row, name in enumerate(seen.rows):
         shades = [_shade(values[row, column], low, high) * (cell - 1) for column in columns]
@@ -170,7 +177,12 @@ def policies_in_text(page: FirstPage) -> list[str]:
     def at(value: Any) -> int:
         return int(np.clip(round((value - low) / step), 0, _WIDTH - 1))
 
-    lines = [f"what it would earn ({page.unit}; o estimate, - interval of 95 %, | truth where it is known)"]
+    def shown(value: float | None, sign: bool = False) -> str:
+        return shown_value(value, per, sign=sign, language=page.language)
+
+    t = Words(page.language)
+    head = "what it would earn ({unit!t}; o estimate, - interval of 95 %, | truth where it is known)"
+    lines = [t(head, unit=page.unit)]
     wide = max(len(policy.name) for policy in page.policies)
     for policy in page.policies:
         drawn = [" "] * _WIDTH
@@ -180,13 +192,11 @@ def policies_in_text(page: FirstPage) -> list[str]:
             drawn[at(policy.truth)] = "|"
         if np.isfinite(policy.value):
             drawn[at(policy.value)] = "o"
-        line = shown_value(policy.value, per)
+        line = shown(policy.value)
         if policy.low is not None:
-            line += f" [{shown_value(policy.low, per)}, {shown_value(policy.high, per)}]"
+            line += " " + t("[{low}, {high}]", low=shown(policy.low), high=shown(policy.high))
         if policy.gap is not None:
-            line += (
-                f"   learnt is {policy.verdict}: {shown_value(policy.gap, per, sign=True)} "
-                f"[{shown_value(policy.gap_low, per, sign=True)}, {shown_value(policy.gap_high, per, sign=True)}]"
-            )
+            line += "   " + t("learnt is {verdict!t}: {gap}", verdict=policy.verdict, gap=shown(policy.gap, True))
+            line += " " + t("[{low}, {high}]", low=shown(policy.gap_low, True), high=shown(policy.gap_high, True))
         lines.append(f"  {policy.name:<{wide}}  {''.join(drawn)}  {line}")
     return lines

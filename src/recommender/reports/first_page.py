@@ -11,6 +11,7 @@ import jinja2
 import numpy as np
 
 from recommender.reports.first_look_lines import FirstPage, PolicyLine, shown_value
+from recommender.reports.words import Words
 
 __all__ = ["first_page"]
 
@@ -38,7 +39,8 @@ def first_page(page: FirstPage, path: str | PathLike[str] | None = None) -> str:
         cells=_cells(page),
         across=page.map.columns[:_MOST_COLUMNS],
         chart=_chart(page),
-        value=lambda number, sign=False: shown_value(number, page.per, sign=sign),
+        t=Words(page.language),
+        value=lambda number, sign=False: _value(page, number, sign=sign),
     )
     if path is not None:
         Path(path).write_text(text, encoding="utf-8")
@@ -47,7 +49,7 @@ def first_page(page: FirstPage, path: str | PathLike[str] | None = None) -> str:
 
 def _cells(page: FirstPage) -> list[tuple[str, list[dict[str, str]]]]:
     """Rows of the map: level, then colour, ink, value and count of each cell."""
-    value_map = page.map
+    value_map, t = page.map, Words(page.language)
     seen = np.where(value_map.times > 0, value_map.values, np.nan)
     low, high = (np.nanmin(seen), np.nanmax(seen)) if np.isfinite(seen).any() else (0.0, 1.0)
     rows = []
@@ -61,8 +63,8 @@ def _cells(page: FirstPage) -> list[tuple[str, list[dict[str, str]]]]:
                 {
                     "colour": _TONES[tone] if times else "#ffffff",
                     "ink": "#ffffff" if times and tone >= 4 else "#1b2a41",
-                    "value": shown_value(value, page.per) if times else "\u2013",
-                    "times": f"{times:,.0f}",
+                    "value": _value(page, value) if times else "\u2013",
+                    "times": t("done {times:,.0f} times", times=times),
                 }
             )
         rows.append((name, cells))
@@ -90,7 +92,11 @@ def _chart(page: FirstPage) -> dict[str, Any]:
     ticks = np.linspace(low + margin, high - margin, 5)
     return {
         "rows": [row(number, policy) for number, policy in enumerate(page.policies)],
-        "ticks": [(at(float(tick)), shown_value(float(tick), page.per)) for tick in ticks],
+        "ticks": [(at(float(tick)), _value(page, float(tick))) for tick in ticks],
         "height": _HIGH * len(page.policies) + 40,
         "width": _LEFT + _WIDE + 40,
     }
+
+
+def _value(page: FirstPage, value: float | None, *, sign: bool = False) -> str:
+    return shown_value(value, page.per, sign=sign, language=page.language)

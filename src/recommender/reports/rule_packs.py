@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
-
-from recommender.errors import RecommenderError
+from recommender.reports.words import Words
 from recommender.rules import Cap, Pack, SpeaksOf, Window, load_pack, pack_ids, speaks_names
 
 __all__ = ["GENERATED_FROM_HERE", "describe_pack", "describe_packs"]
 
 GENERATED_FROM_HERE = "<!-- Generated from the packs by `python -m pipelines packs docs`; do not edit below. -->"
-
-
-class _Words:
-    """The texts of the page in a language; English is the source."""
-
-    def __init__(self, language: str) -> None:
-        self._told = None if language == "en" else _catalogue(language)
-        self._file = f"rule_packs.{language}.toml"
-
-    def __call__(self, text: str, **values: object) -> str:
-        if self._told is not None:
-            if text not in self._told:
-                message = f"src/recommender/reports/{self._file} does not say {text!r}: add a line with its translation"
-                raise RecommenderError(message)
-            text = self._told[text]
-        return text.format(**values) if values else text
-
-    def name(self, text: str) -> str:
-        """Name of a law: its own, unless the catalogue has another."""
-        return text if self._told is None else self._told.get(text, text)
-
-    def all(self, texts: Iterable[str], between: str = ", ") -> str:
-        """Several, joined."""
-        return between.join(self(text) for text in texts)
-
-
-@lru_cache(maxsize=4)
-def _catalogue(language: str) -> dict[str, str]:
-    path = Path(__file__).with_name(f"rule_packs.{language}.toml")
-    told: dict[str, str] = tomllib.loads(path.read_text(encoding="utf-8"))
-    return told
 
 
 def describe_packs(*, language: str = "en") -> str:
@@ -54,7 +18,7 @@ def describe_packs(*, language: str = "en") -> str:
     language : str, default "en"
         ``"en"`` or ``"es"``; every text of the packs needs its line in ``rule_packs.es.toml``.
     """
-    t = _Words(language)
+    t = Words(language, "rule_packs")
     chosen = [load_pack(pack) for pack in pack_ids()]
     heads = ("id", "what", "kind", "extends", "version", "in force from", "reviewed")
     lines = [
@@ -75,10 +39,10 @@ def describe_packs(*, language: str = "en") -> str:
 
 def describe_pack(pack: Pack) -> str:
     """Markdown of one pack: its rules with citations, sources, open questions."""
-    return _describe(pack, _Words("en"))
+    return _describe(pack, Words("en"))
 
 
-def _describe(pack: Pack, t: _Words) -> str:
+def _describe(pack: Pack, t: Words) -> str:
     lines = [f"### {pack.id}: {t(pack.title)}", ""]
     if pack.extends:
         lines.append(t("Brings `{pack}` along: both must allow.", pack=pack.extends))
@@ -105,11 +69,11 @@ def _describe(pack: Pack, t: _Words) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rows(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
+def _rows(pack: Pack, t: Words) -> list[tuple[str, str, str]]:
     return [*_who_and_when(pack, t), *_how_often(pack, t), *_what(pack, t)]
 
 
-def _who_and_when(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
+def _who_and_when(pack: Pack, t: Words) -> list[tuple[str, str, str]]:
     low = pack.id.lower()
     rows: list[tuple[str, str, str]] = []
     if pack.windows:
@@ -137,7 +101,7 @@ def _who_and_when(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _how_often(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
+def _how_often(pack: Pack, t: Words) -> list[tuple[str, str, str]]:
     rows = [(cap.id, _cap(pack, cap, t), cap.cite) for cap in pack.caps]
     rows += [
         (f"{cap.id}-gap", t("dates at least {days} apart", days=cap.min_gap_days), cap.cite)
@@ -163,7 +127,7 @@ def _how_often(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _what(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
+def _what(pack: Pack, t: Words) -> list[tuple[str, str, str]]:
     low = pack.id.lower()
     rows = [
         (f"{low}-tone", f"{_days(rule.from_days, rule.to_days, t)}: {t.all(rule.tones)}", rule.cite)
@@ -201,7 +165,7 @@ def _what(pack: Pack, t: _Words) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _spoken(rule: SpeaksOf, t: _Words) -> list[tuple[str, str, str]]:
+def _spoken(rule: SpeaksOf, t: Words) -> list[tuple[str, str, str]]:
     """What a rule about a purpose says, a row a name that it denies by."""
     first, last = ("…" if day is None else day for day in (rule.from_days, rule.to_days))
     unknown = t("nobody knows `{fact}`", fact=rule.about)
@@ -226,14 +190,14 @@ def _spoken(rule: SpeaksOf, t: _Words) -> list[tuple[str, str, str]]:
     return [(name, says[name], rule.cite) for name, _ in speaks_names(rule)]
 
 
-def _window(window: Window, t: _Words) -> str:
+def _window(window: Window, t: Words) -> str:
     start, end = window.from_.strftime("%H:%M"), "24:00" if window.to.microsecond else window.to.strftime("%H:%M")
     span = f"({start}, {end})" if window.closed == "none" else f"[{start}, {end})"
     off = t(" (only with reading `{rule}`)", rule=window.id) if window.alternative else ""
     return f"{t.all(window.days, '/')} {span} {_channels(window.channels, t)}{off}"
 
 
-def _cap(pack: Pack, cap: Cap, t: _Words) -> str:
+def _cap(pack: Pack, cap: Cap, t: Words) -> str:
     week = pack.time.week
     span = {
         "calendar_day": lambda: t("local date"),
@@ -258,11 +222,11 @@ def _cap(pack: Pack, cap: Cap, t: _Words) -> str:
     return says
 
 
-def _channels(channels: tuple[str, ...] | str, t: _Words) -> str:
+def _channels(channels: tuple[str, ...] | str, t: Words) -> str:
     return t("all channels") if channels == "*" else t.all(channels)
 
 
-def _days(first: int | None, last: int | None, t: _Words) -> str:
+def _days(first: int | None, last: int | None, t: Words) -> str:
     if first is None:
         return t("up to {last} days past due", last=last)
     if last is None:
