@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 _REACH = 3.0  # standard deviations of the logged advantages over which the slope may change; the best actions lie there
 _MOST_BENT = 0.9  # of the slope: a tenth of it is left, so that the order of actions stays
 _BENT_PRIOR = 4.0  # precision of the bend: by half of the slope is usual
-_SLOPE_PRIOR = 4.0
-_LEAST_SLOPE, _MOST_SLOPE = 0.05, 3.0
+_SLOPE_PRIOR = 4.0  # precision of a slope: half of it or as much again is usual
+_LEAST_SLOPE, _MOST_SLOPE = 0.05, 3.0  # of the advantage: it neither turns nor runs away
 _ROWS = 128  # corrected at once: 260 actions of them stay in the cache
 _ROUNDS, _CLOSE = 50, 1e-12  # of Newton's method; five do
 
