@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender.rules.loading import PackError, parse_pack
@@ -36,7 +36,7 @@ def preference_overlay(wishes: Mapping[str, Any] | str) -> Pack:
         if not isinstance(given, dict):
             raise TypeError("not an object")
         start, end = given.get("hours", ["00:00", "24:00"])
-        channels, days = given.get("channels", CHANNELS), given.get("days", DAYS)
+        channels, days = _listed(given, "channels", CHANNELS), _listed(given, "days", DAYS)
         unknown = sorted({*given} - {"hours", "days", "channels"}) + sorted({*channels} - {*CHANNELS})
     except (ValueError, TypeError) as error:
         raise PackError(
@@ -46,7 +46,7 @@ def preference_overlay(wishes: Mapping[str, Any] | str) -> Pack:
         ) from error
     if unknown:
         raise PackError(
-            f"Preferences name unknown words: {', '.join(unknown)}.",
+            f"Preferences name unknown words: {', '.join(map(str, unknown))}.",
             column="preferences",
             mend=f"Keys are hours, days, channels; channels are {', '.join(CHANNELS)}.",
         )
@@ -60,7 +60,7 @@ def preference_overlay(wishes: Mapping[str, Any] | str) -> Pack:
             "valid_from": "1900-01-01",
             "reviewed_on": "2100-01-01",
             "legal_status": "house-policy",
-            "windows": [{"id": "debtor-hours", "days": list(days), "from": start, "to": end, "cite": "wish"}],
+            "windows": [{"id": "debtor-hours", "days": days, "from": start, "to": end, "cite": "wish"}],
             "forbidden": [
                 {
                     "id": "debtor-channel",
@@ -72,3 +72,11 @@ def preference_overlay(wishes: Mapping[str, Any] | str) -> Pack:
         },
         origin="preferences",
     )
+
+
+def _listed(given: Mapping[str, Any], name: str, unsaid: Sequence[str]) -> list[Any]:
+    """Entries of a list; ``{"sun": false}`` names Sunday and does not mean it."""
+    listed = given.get(name, unsaid)
+    if isinstance(listed, (str, Mapping)):
+        raise TypeError(f"{name} is no list")
+    return [*listed]

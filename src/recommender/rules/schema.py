@@ -73,13 +73,20 @@ class Window(_Cited):
     @model_validator(mode="before")
     @classmethod
     def _read_clock(cls, raw: Any) -> Any:
-        """Accept "24:00" as the end of the day, which ``datetime.time`` cannot say."""
-        if isinstance(raw, dict) and raw.get("to") == "24:00":
-            return {**raw, "to": dt.time.max}
-        return raw
+        """Accept "24:00" as the end of the day, which ``datetime.time`` cannot say; refuse what is no local clock."""
+        if not isinstance(raw, dict):
+            return raw
+        for end in ("from", "to"):
+            if isinstance(raw.get(end), (int, float)):
+                raise ValueError(f'{end} = {raw[end]!r} is a number; write a clock, e.g. "09:00"')
+        return {**raw, "to": dt.time.max} if raw.get("to") == "24:00" else raw
 
     @model_validator(mode="after")
     def _ordered(self) -> Window:
+        if self.from_.tzinfo is not None or self.to.tzinfo is not None:
+            raise ValueError(
+                f"window {self.id!r} has an offset; hours are those of the debtor's own clock"
+            )
         if self.from_ >= self.to:
             raise ValueError(
                 f"window {self.id!r} has from {self.from_} >= to {self.to}; a window that crosses midnight is written"
