@@ -137,7 +137,7 @@ def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
     """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
 
     A probability may differ in its last digits: sums over other numbers of accounts are taken in another order. So may
-    the versions of the programs at work: an update of the service between a request and its repetition is no other fact.
+    the versions of the programs at work: an update of the service between a request and its repetition is no fact.
     """
     if logged.action != again.action:
         return False
