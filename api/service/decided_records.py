@@ -136,7 +136,8 @@ def _scalar(value: Any) -> Any:
 def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
     """Whether two records decide the same from the same facts, whoever asked, however many ranks were wanted.
 
-    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order.
+    A probability may differ in its last digits: sums over other numbers of accounts are taken in another order. So may
+    the versions of the programs at work: an update of the service between a request and its repetition is no fact.
     """
     if logged.action != again.action:
         return False
@@ -144,6 +145,7 @@ def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
     as_held = replace(
         again,
         propensity=logged.propensity if rounded else again.propensity,
+        provenance=_by_programs_of(logged.provenance, again.provenance),
         request_key=logged.request_key,
         request_position=logged.request_position,
         ranking=logged.ranking,
@@ -152,3 +154,13 @@ def same_decision(logged: DecisionRecord, again: DecisionRecord) -> bool:
         debtor_id=logged.debtor_id if logged.debtor_id == logged.account_id else again.debtor_id,
     )
     return as_held == logged
+
+
+def _by_programs_of(logged: Provenance, again: Provenance) -> Provenance:
+    """Versions behind a decision, under the programs of another; the digest is of files as a version writes them."""
+    if logged == again:
+        return again
+    return replace(again, **{name: getattr(logged, name) for name in _PROGRAMS})
+
+
+_PROGRAMS = ("model_digest", "code_version", "holidays_version", "tzdata_version")

@@ -162,6 +162,27 @@ class Work:
         return task
 
 
+def test_a_repetition_after_an_update_of_the_service_is_answered_and_other_facts_are_not(sender, monkeypatch):
+    """What was decided by other versions of the programs from the same facts is the answer; the log keeps theirs."""
+    accounts = [account(f"A{number}", debtor_id=f"D{number}") for number in range(3)]
+    told = sender.decide(*accounts)
+    logged = sender.client.get(f"/v1/decisions/{told[0]['decision_id']}").json()
+    monkeypatch.setattr("api.service.decided_records.__version__", "99.0")
+    later = Sender(sender.url)
+    with later.client:
+        later.client.app.state.serving.current().provenances.clear()
+        assert later.decide(*accounts) == told
+        kept = later.client.get(f"/v1/decisions/{told[0]['decision_id']}").json()
+        assert kept | {"events": []} == logged | {"events": []}
+        changed = later.client.post(
+            "/v1/recommendations", json={"accounts": [accounts[0] | {"balance_minor": 7}], "as_of": AS_OF.isoformat()}
+        )
+        assert changed.status_code == 409, changed.text
+        (new,) = later.decide(account("A9", debtor_id="D9"))
+        version = later.client.get(f"/v1/decisions/{new['decision_id']}").json()["provenance"]["code_version"]
+    assert version == "99.0" != logged["provenance"]["code_version"]
+
+
 @pytest.mark.parametrize("end", [503, 422, ValueError("fault")])
 def test_a_request_that_fails_takes_no_key_from_the_same_request_at_work_or_done(empty_url, end):
     """A and B of one body, A fails first: another body is refused while B works and when it has succeeded. Where B

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import sqlalchemy as sa
 
-from recommender.store.decision_log import DecisionLog, DecisionRecord, Whose, debtor_export, stopped_ids
+from recommender.store.decision_log import (
+    ContactEvent,
+    DecisionLog,
+    DecisionRecord,
+    Whose,
+    debtor_export,
+    stopped_ids,
+)
 from recommender.store.decision_log.schema import contact_events, decisions, kept_states, offers, outcomes
 from tests.store.conftest import NOON
 from tests.store.test_kept_states import DAY, LATER, YEAR, heard, made, retained, rows, words
@@ -132,6 +140,44 @@ def test_an_opt_out_told_while_its_decision_is_purged_acts_whichever_comes_first
             assert told.result().orphans == ()
             assert [word for _, word, _ in words(log, f"D{number}")] == ["opt_out"]
             assert log.count()[0] == 0
+
+
+def test_a_decision_dated_back_while_a_purge_runs_stays_whole(empty_url: str, decide: Decide) -> None:
+    """Written between any two statements of the purge, with its event and outcome: all three stay, or none."""
+
+    def backdated(number: int) -> None:
+        event = ContactEvent(
+            decision_id=f"d{number:05d}", debtor_id=f"D{number}", kind="reserved", at=NOON, event_id=f"e{number}",
+            dispatch_id=f"x{number}",
+        )  # fmt: skip
+        other.record([made(decide, number, f"D{number}")])
+        other.record_events([event])
+        other.record_outcomes([heard(number, "opt_out", 1)])
+
+    def between(connection: sa.Connection, *_: Any) -> None:
+        written.append(pool.submit(backdated, 100 + len(written)))
+        if connection.dialect.name == "postgresql":  # SQLite lets them come in when the purge is over
+            written[-1].result(30)
+
+    written: list[Future[None]] = []
+    with DecisionLog.create(empty_url) as log, DecisionLog(empty_url) as other, ThreadPoolExecutor(1) as pool:
+        log.record([made(decide, 1, "D1")])
+        log.record_outcomes([heard(1, "opt_out", 1)])
+        sa.event.listen(log.engine, "after_cursor_execute", between)
+        gone = log.purge(NOON + 5 * DAY, requested_by="retention", at=NOON + 5 * DAY).decisions
+        sa.event.remove(log.engine, "after_cursor_execute", between)
+        for one in written:
+            one.result(30)
+        with log.engine.connect() as connection:
+            of_decisions, of_events, of_outcomes = (
+                set(connection.scalars(sa.select(table.c.decision_id)))
+                for table in (decisions, contact_events, outcomes)
+            )
+        assert 1 <= gone <= 3 and len(written) > 8  # those of before it was settled which they are
+        assert of_decisions == of_events == of_outcomes and len(of_decisions) == 1 + len(written) - gone
+        assert [word for _, word, _ in words(log, "D1")] == ["opt_out"]
+        retained(log, 5)
+        assert log.count()[0] == 0 and all(len(words(log, f"D{100 + one}")) == 1 for one in range(len(written)))
 
 
 def test_what_is_kept_names_no_decision(log: DecisionLog, decide: Decide) -> None:

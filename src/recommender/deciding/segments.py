@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from recommender.columns import Columns
+from recommender.columns import Columns, is_null
 from recommender.errors import InvalidInput
 
 __all__ = ["OTHER", "Segment", "Segments", "default_segments"]
@@ -51,16 +51,15 @@ class Condition(BaseModel):
             low = -np.inf if self.at_least is None else self.at_least
             high = np.inf if self.below is None else self.below
             return np.asarray((numbers >= low) & (numbers < high))
-        cells = accounts.values(self.column)
         if self.known is not None:
+            cells = accounts.values(self.column)
             return np.array([(not _is_missing(cell)) == self.known for cell in cells], dtype=bool)
+        column = accounts.coded(self.column)  # a null of any kind is None, a list the text that tables hold
+        texts = [None if _is_missing(value) else str(value) for value in column.values]
+        wanted = {*(self.has or self.among)}
         if self.has:
-            wanted = {*self.has}
-            return np.array(
-                [cell != [] and not _is_missing(cell) and not wanted.isdisjoint(_items(cell)) for cell in cells],
-                dtype=bool,
-            )
-        return np.array([not _is_missing(cell) and str(cell) in self.among for cell in cells], dtype=bool)
+            return column.take([text is not None and not wanted.isdisjoint(_items(text)) for text in texts], bool)
+        return column.take([text in wanted for text in texts], bool)
 
 
 class Segment(BaseModel):
@@ -155,9 +154,9 @@ def default_segments() -> Segments:
     return Segments.from_toml(file.read_text(encoding="utf-8"))
 
 
-def _items(cell: Any) -> list[str]:
-    return [str(one).strip() for one in (cell if isinstance(cell, list | tuple | set) else str(cell).split(";"))]
+def _items(text: str) -> list[str]:
+    return [one.strip() for one in text.split(";")]
 
 
 def _is_missing(cell: Any) -> bool:
-    return cell is None or cell == "" or cell != cell
+    return is_null(cell.item() if isinstance(cell, np.generic) else cell) or (isinstance(cell, str) and cell == "")

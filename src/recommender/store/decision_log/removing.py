@@ -33,6 +33,13 @@ from recommender.store.decision_log.schema import (
 __all__ = ["Removal", "erase", "of_account", "of_debtor", "past_removals", "purge"]
 
 _AT_ONCE = 500
+#: What a purge takes, for as long as its transaction lasts.
+_GOING = sa.Table(
+    "going_decisions",
+    sa.MetaData(),
+    sa.Column("decision_id", sa.String(128), primary_key=True),
+    prefixes=["TEMPORARY"],
+)
 _GONE = ~sa.select(decisions.c.decision_id).where(decisions.c.decision_id == outcomes.c.decision_id).exists()
 
 
@@ -149,16 +156,19 @@ def _deleted(
 def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetime) -> Removal:
     """Delete decisions made before an instant with their outcomes, and orphaned outcomes as old.
 
-    What still acts of them is kept: see :func:`~.kept_states.keep_acting`. So are offers that bind.
+    What still acts of them is kept: see :func:`~.kept_states.keep_acting`. So are offers that bind. Which decisions
+    these are is settled once: one that is dated back meanwhile stays whole, until the next purge.
     """
     old, moment = utc_instant("before", before), _checked(requested_by, at)
-    which = decisions.c.decided_at < old
 
     def remove(connection: sa.Connection) -> Removal:
         # Who tells an outcome of one comes before, and is read, or after, and knows.
-        connection.execute(sa.select(decisions.c.decision_id).where(which).with_for_update())
+        held = sa.select(decisions.c.decision_id).where(decisions.c.decided_at < old).with_for_update()
+        _GOING.create(connection, checkfirst=False)
+        connection.execute(sa.insert(_GOING).from_select(["decision_id"], held))
+        theirs = sa.select(_GOING.c.decision_id)
+        which = decisions.c.decision_id.in_(theirs)
         keep_acting(connection, which, moment)
-        theirs = sa.select(decisions.c.decision_id).where(which)
         told = sa.or_(outcomes.c.decision_id.in_(theirs), sa.and_(outcomes.c.occurred_at < old, _GONE))
         n_outcomes = connection.execute(sa.delete(outcomes).where(told)).rowcount
         connection.execute(sa.delete(contact_events).where(contact_events.c.decision_id.in_(theirs)))
@@ -167,6 +177,7 @@ def purge(engine: sa.Engine, before: datetime, *, requested_by: str, at: datetim
         connection.execute(sa.delete(offers).where(~made, ~still_binding(moment)))
         connection.execute(sa.delete(idempotency_keys).where(idempotency_keys.c.claimed_at < old))
         connection.execute(sa.delete(erased_decisions).where(erased_decisions.c.erased_at < old))
+        _GOING.drop(connection, checkfirst=False)
         return _written_down(connection, Removal("purge", moment, requested_by, n_decisions, n_outcomes))
 
     return _removed(engine, remove)
