@@ -84,9 +84,7 @@ class Window(_Cited):
     @model_validator(mode="after")
     def _ordered(self) -> Window:
         if self.from_.tzinfo is not None or self.to.tzinfo is not None:
-            raise ValueError(
-                f"window {self.id!r} has an offset; hours are those of the debtor's own clock"
-            )
+            raise ValueError(f"window {self.id!r} has an offset; hours are those of the debtor's own clock")
         if self.from_ >= self.to:
             raise ValueError(
                 f"window {self.id!r} has from {self.from_} >= to {self.to}; a window that crosses midnight is written"
