@@ -30,15 +30,13 @@ from scipy.special import expit, softmax
 
 from recommender import ActionSpace, LoggedFeedback, evaluate_policy
 from recommender.learning.encoding import ContextEncoder
-from recommender.learning.ensemble import RewardEnsemble
 from recommender.learning.nuisance import cross_fit_propensities
 from recommender.learning.regression.bilinear import BilinearModel
-from recommender.learning.regression.count_pairs import count_pairs
-from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.linear_design import LinearDesign
 from recommender.learning.reward import RewardModel
 from recommender.learning.stacking import group_folds
 from recommender.learning.training_set import TrainingSet
+from recommender.strategy.fitting import drawn_by_weight
 from recommender.strategy.policy import softmax as soft_policy
 from recommender.strategy.policy import temperature_for_cost
 
@@ -159,26 +157,8 @@ def _weights(T: TrainingSet, seed: int) -> np.ndarray:
 def weighted(task: Task, seed: int, jobs: int) -> np.ndarray:
     """The same members and stack, every row weighted by its inverse propensity."""
     T = task.training
-    encoder = ContextEncoder.fit(T.context, T.categorical)
-    X = encoder.transform(T.context)
-    pairs = count_pairs(encoder, X, T.history_columns, T.actions)
-    model = RewardEnsemble().fit(
-        encoder,
-        X,
-        pairs,
-        LatentProfiles.fit(encoder, X, T.groups, pairs, random_state=seed),
-        T.actions,
-        T.action,
-        T.reward,
-        T.groups,
-        family="binomial",
-        inverse_propensity=None if T.propensity is None else 1.0 / T.propensity,
-        n_jobs=jobs,
-        random_state=seed,
-        weight=_weights(T, seed),
-        order=T.order,
-    )
-    return np.asarray(expit(model.scores(encoder.transform(task.test))))
+    rows = drawn_by_weight(np.arange(len(T)), _weights(T, seed), seed)
+    return RewardModel().fit(T.take(rows), n_jobs=jobs, random_state=seed).expected_reward(task.test)
 
 
 def doubly_robust(task: Task, seed: int, jobs: int) -> np.ndarray:

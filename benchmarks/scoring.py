@@ -134,7 +134,7 @@ def growth(work: Workload, sizes: list[int], repeats: int) -> None:
     }
     X = pool[: min(sizes[1], len(pool))]
     for n_actions, space in spaces.items():
-        scorer = ActionScorer.from_booster(work.booster, space, FACTOR_COLUMNS)
+        scorer = ActionScorer.from_booster(work.booster, space.factors, FACTOR_COLUMNS)
         few = cross_product(X[:10], _rows(space))
         seconds = cpu_seconds(
             {
