@@ -16,17 +16,16 @@ from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommenda
 from api.service.constraints import openings
 from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_text
-from api.service.request_columns import account_columns, contact_columns
+from api.service.request_columns import account_columns, contact_columns, debtor_of
 from api.service.schemas import RecommendationRequest
 from api.service.serving import Served
-from api.service.standing import debtor_of, heard_facts, known_purposes
 from recommender.columns import Columns
 from recommender.deciding import Decided, Decider, after_planned, debtor_rounds, planned_contacts
 from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionRecord, LedgerOutcome
+from recommender.store.decision_log import DecisionRecord, LedgerOutcome, heard_facts, known_purposes
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Part", "RequestDecider", "RequestTerms", "recommendations"]

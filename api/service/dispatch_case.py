@@ -25,7 +25,6 @@ from api.service.planned import ContactPlan
 from api.service.schemas import RecommendationRequest
 from api.service.send_check import PresentFacts, Verdict
 from api.service.serving import Served
-from api.service.standing import told_purposes
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
 from recommender.store.decision_log import (
@@ -35,6 +34,7 @@ from recommender.store.decision_log import (
     Standing,
     state_event,
     state_of,
+    told_purposes,
 )
 
 __all__ = ["Case", "Terms"]

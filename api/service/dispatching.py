@@ -13,11 +13,12 @@ from api.service.dispatch_case import Case, Terms
 from api.service.dispatch_schemas import Dispatch
 from api.service.problems import ServiceUnavailable
 from api.service.recording import Recorder
+from api.service.request_columns import debtor_of
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
 from recommender.store.decision_log import (
+    REACH,
     StaleStanding,
     refuse_free_text,
 )

@@ -13,14 +13,13 @@ import pandas as pd
 from api.service.offering import RequestOffers, refuse_told
 from api.service.planning_schemas import BestHoursRequest, FallbackChainRequest
 from api.service.recording import Recorder
-from api.service.request_columns import account_columns, contact_columns
+from api.service.request_columns import account_columns, contact_columns, debtor_of
 from api.service.schemas import Account
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of, ledger_contacts, told_purposes, with_heard, with_purposes
 from recommender.deciding import Decider, fallback_chain, week_ahead
 from recommender.offers import OfferDesk
 from recommender.settings import Settings
-from recommender.store.decision_log import Standing
+from recommender.store.decision_log import REACH, Standing, ledger_contacts, told_purposes, with_heard, with_purposes
 
 __all__ = ["Forecaster", "as_known"]
 

@@ -15,20 +15,23 @@ from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_of_record, seen_by
 from api.service.problems import ServiceUnavailable
 from api.service.recording import DecisionsDiffer, Recorder
+from api.service.request_columns import debtor_of
 from api.service.schemas import Account, RecommendationRequest
 from api.service.serving import Served
-from api.service.standing import REACH, debtor_of, ledger_contacts, told_purposes
 from recommender.columns import Columns
 from recommender.deciding import decision_ids
 from recommender.errors import InvalidInput
 from recommender.settings import Settings
 from recommender.store.decision_log import (
+    REACH,
     ContactEvent,
     DecisionConflict,
     DecisionRecord,
     ShadowChoice,
     StaleStanding,
     Standing,
+    ledger_contacts,
+    told_purposes,
 )
 
 __all__ = ["ClaimedMeanwhile", "RequestResult", "Task", "make"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from api.service.request_columns import debtor_of
 from api.service.schemas import Account
-from api.service.standing import debtor_of
 from recommender.columns import Columns
 from recommender.deciding import Decided, shut_then
 from recommender.errors import InvalidInput

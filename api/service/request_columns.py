@@ -23,7 +23,7 @@ from recommender.store.decision_log import (
     refuse_personal_id,
 )
 
-__all__ = ["SPOKEN", "account_columns", "contact_columns"]
+__all__ = ["SPOKEN", "account_columns", "contact_columns", "debtor_of"]
 
 _FACTS = (
     "account_id",
@@ -50,6 +50,11 @@ _REPEATABLE = _NAMED - {"balance_minor", "country", "late_due_share"}
 
 _ANY_FEATURE = FeatureContract()
 _MANY = 16  # accounts whose features are looked at by column
+
+
+def debtor_of(account: Account) -> str:
+    """Under whom the ledger keeps an account: its debtor, or itself where none is known."""
+    return account.debtor_id or account.account_id
 
 
 def account_columns(

@@ -11,12 +11,15 @@ from zoneinfo import ZoneInfo
 from api.service.check_schemas import CheckedContact, CheckRequest
 from api.service.planned import Planned
 from api.service.recording import Recorder
-from api.service.request_columns import SPOKEN, account_columns, contact_columns
+from api.service.request_columns import SPOKEN, account_columns, contact_columns, debtor_of
 from api.service.schemas import Account
-from api.service.standing import (
+from recommender.intake import EVENT_DAYS
+from recommender.local_time import is_timezone
+from recommender.rules import PURPOSE_PACK, check_case, with_house
+from recommender.store.decision_log import (
     REACH,
+    Standing,
     counted_as,
-    debtor_of,
     heard_facts,
     known_purposes,
     ledger_contacts,
@@ -24,10 +27,6 @@ from api.service.standing import (
     with_heard,
     with_purposes,
 )
-from recommender.intake import EVENT_DAYS
-from recommender.local_time import is_timezone
-from recommender.rules import PURPOSE_PACK, check_case, with_house
-from recommender.store.decision_log import Standing
 
 __all__ = ["PresentFacts", "Verdict", "case_of"]
 

@@ -272,6 +272,16 @@ def test_a_half_finished_plan_of_other_inputs_is_refused(tables, tmp_path, chang
     assert out.exists()
 
 
+def test_a_half_finished_plan_of_an_earlier_version_is_refused_too(tmp_path):
+    """Its parts were Parquet: hours of work are thrown away by who says so, not by an update."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "manifest.json").write_text('{"format": 1, "inputs": {}}', encoding="utf-8")
+    (tmp_path / "parts" / "00000000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(OtherInputs, match="format was 1, is 2"):
+        PlanFolder(tmp_path).begin({})
+    assert (tmp_path / "parts" / "00000000.parquet").is_file()
+
+
 def test_a_moved_input_is_the_same_input(tables, whole, tmp_path):
     """Files are known by their content, so a resumed run may find them elsewhere."""
     out = tmp_path / "plan.parquet"

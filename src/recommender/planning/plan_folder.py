@@ -28,7 +28,7 @@ __all__ = ["ROWS_TOGETHER", "OtherInputs", "PlanBusy", "PlanFolder", "file_diges
 _SUMMARY = b"plan-chunk"
 _RUN = b"plan-run"
 _GROUPS = b"plan-groups"
-_ENDING = ".arrow"
+_ENDING, _ENDING_BEFORE = ".arrow", ".parquet"
 _LZ4 = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
 FORMAT = 2
 ROWS_TOGETHER = 100_000
@@ -113,7 +113,7 @@ class PlanFolder:
             stored = json.loads(self._manifest.read_text(encoding="utf-8"))
             if stored == manifest:
                 return True
-            if any(self._parts.glob(f"*{_ENDING}")):
+            if any(path.suffix in (_ENDING, _ENDING_BEFORE) for path in self._parts.glob("*")):
                 raise OtherInputs(self.folder, dict(_differences(stored, manifest)))
         self.clear()
         self._parts.mkdir(parents=True)
