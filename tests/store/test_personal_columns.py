@@ -39,6 +39,8 @@ def passes(name: str, value: Any) -> bool:
 @given(st.sampled_from(NAMES), st.lists(CELLS, min_size=1, max_size=6))
 @example("documento", [5, -3001234567, math.nan])
 @example("documento", [math.nan, 7])
+@example("cc", [False, 0])
+@example("telefono", [True, 1, 1.0])
 def test_a_column_passes_where_each_cell_does(name: str, values: list[Any]) -> None:
     assert column_is_free_of_people(name, values, levels=False) == all(passes(name, value) for value in values)
 

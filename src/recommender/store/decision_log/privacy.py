@@ -103,16 +103,18 @@ def column_is_free_of_people(name: str, values: Sequence[Any], *, levels: bool) 
     Distinct values are looked at once.
     """
     is_plain = is_plain_name(name)
-    if is_plain and all(kind in _NO_TEXT for kind in set(map(type, values))):
+    kinds = set(map(type, values))
+    if is_plain and kinds <= _NO_TEXT:
         return True
-    distinct = set(values)
+    # Kind by kind: False equals 0, and only one of them says that there is nothing.
+    distinct = [one for kind in kinds for one in {value for value in values if type(value) is kind}]
     if not is_plain and any(cell_is_personal(name, value) for value in _suspects(name, distinct)):
         return False
     texts = [value for value in distinct if isinstance(value, str)]
     return not any(text_is_personal(text) or (levels and _no_level(text) is not None) for text in texts)
 
 
-def _suspects(name: str, distinct: set[Any]) -> Iterable[Any]:
+def _suspects(name: str, distinct: Sequence[Any]) -> Iterable[Any]:
     """What of a column has to be looked at: of its numbers the largest, since only long ones are somebody's."""
     numbers = [value for value in distinct if type(value) in _NUMBERS and value == value]
     if not numbers or kind_of_name(name) == "contact":
