@@ -28,7 +28,7 @@ def progress_on(
     callable
         Takes (accounts finished, of them by an earlier run, all accounts).
     """
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:  # a bar draws over itself, which a dumb one cannot
         yield _Lines(console, clock, every)
         return
     rate = TextColumn("{task.fields[rate]}")

@@ -178,7 +178,7 @@ def _changed_since(page: Page, case: AccountCase) -> dict[str, str]:
     now = case.portfolio.account(case.account_id) if case.logged is not None and case.known else None
     if now is None or now.empty:
         return {}
-    then, formats, told = case, page.formats, {}
+    then, formats, told, today_word = case, page.formats, {}, page.text("today")
     today = replace(case, facts=now.iloc[[0]].reset_index(drop=True))
     for name in ("stage", "days_past_due", "balance_minor"):
         value, number = today.text(name), today.number(name)
@@ -188,7 +188,7 @@ def _changed_since(page: Page, case: AccountCase) -> dict[str, str]:
             shown = formats.money(number, case.currency).text
         else:
             shown = page.label(value) if number is None else formats.count(number).text
-        told[name] = f" ({page.text('today')}: {shown})"
+        told[name] = f" ({today_word}: {shown})"
     return told
 
 

@@ -64,7 +64,8 @@ def _lever(page: Page, lever: Mapping[str, Any]) -> str:
     if lever.get("minimum_share"):
         share = page.formats.percent(float(lever["minimum_share"]), 0)
         parts.append(page.text("at least {share} of those who may have it", share=share))
-    return f"{page.label(lever['level'])}: {', '.join(parts) or page.text('as it is')}"
+    told = ", ".join(parts) or page.text("as it is")
+    return f"{page.label(lever['level'])}: {told}"
 
 
 def _offers(page: Page, about: Mapping[str, Any]) -> list[list[Any]]:

@@ -113,12 +113,13 @@ class RegistryFollower(Generic[T]):
             folder = self._registry.fetch(version, self._cache)
             loaded = self._load(folder, f"{self._name} v{version}", None)
             _log.info("model loaded", alias=alias, version=version)
+        if alias == CHAMPION:
+            self._remember(version)
+        self._versions[alias] = version  # before it is served: no probe sees a champion without its version
         if alias == CHALLENGER:
             self.challenger = loaded
         else:
             self.champion = loaded
-            self._remember(version)
-        self._versions[alias] = version
 
     # -- what outlives a restart in an outage --------------------------------------------------------------------
     @property

@@ -59,11 +59,13 @@ def test_a_killed_run_is_resumed_without_loss_or_duplicates(command, tmp_path):
     assert not (tmp_path / "killed.parquet.parts").exists()
 
 
-def test_without_a_terminal_a_line_comes_now_and_then():
-    """Accounts, rate and time left, at most every thirty seconds; silence in a short run."""
+@pytest.mark.parametrize("dumb", [False, True])
+def test_without_a_terminal_a_line_comes_now_and_then(dumb):
+    """Accounts, rate and time left, at most every thirty seconds; silence in a short run; so on a dumb one."""
     told = io.StringIO()
     now = [0.0]
-    with progress_on(Console(file=told, width=100), clock=lambda: now[0], every=30.0) as tell:
+    console = Console(file=told, width=100, force_terminal=dumb, _environ={"TERM": "dumb"})
+    with progress_on(console, clock=lambda: now[0], every=30.0) as tell:
         tell(0, 0, 1_000)
         for finished in range(100, 1_001, 100):
             now[0] += 10.0
@@ -77,7 +79,8 @@ def test_on_a_terminal_a_bar_shows_the_rate():
     """The bar tells the rate of this run, what was resumed not counted."""
     told = io.StringIO()
     now = [0.0]
-    with progress_on(Console(file=told, force_terminal=True, width=100), clock=lambda: now[0]) as tell:
+    console = Console(file=told, force_terminal=True, width=100, _environ={"TERM": "xterm"})
+    with progress_on(console, clock=lambda: now[0]) as tell:
         tell(500, 500, 1_000)
         now[0] = 10.0
         tell(700, 500, 1_000)
