@@ -294,8 +294,9 @@ class _Attempt:
             return
         finally:
             self._decider.heard = heard
-        if not same_decision(record, decision_records(part, self._task.served, [None])[0]):
-            self._made.refused[position] = _other_facts(record.decision_id)
+        again = decision_records(part, self._task.served, [None])[0]
+        if not same_decision(record, again):
+            self._made.refused[position] = _differs(record, again)
             return
         self._made.parts.append(part)
         self._made.logged[record.decision_id] = record
@@ -325,7 +326,7 @@ class _Attempt:
             ):
                 first = records.setdefault(record.decision_id, record)
                 if first is not record and not same_decision(first, record):
-                    made.refused[position] = _other_facts(record.decision_id)
+                    made.refused[position] = _differs(first, record)
         written = {record.decision_id for record in records.values()}
         stands = {record.decision_id for record in made.stands.values()} | made.logged.keys()
         events = [
@@ -352,11 +353,15 @@ def _taken_back(decision_id: str, state: str) -> DecisionConflict:
     )
 
 
-def _other_facts(decision_id: str) -> DecisionConflict:
+def _differs(logged: DecisionRecord, again: DecisionRecord) -> DecisionConflict:
+    """Why a decision is not made again: the rules changed meanwhile, else what was sent."""
+    then, now = logged.provenance.rule_packs, again.provenance.rule_packs
+    packs = sorted(pack for pack in {*then, *now} if then.get(pack) != now.get(pack))
+    other = f"under other rules (changed since: {', '.join(packs)})" if packs else "from other facts"
     return _conflict(
-        decision_id,
-        f"The decision {decision_id!r} about this account and moment was made from other facts. What is logged is "
-        "never changed: ask with another as_of.",
+        logged.decision_id,
+        f"The decision {logged.decision_id!r} about this account and moment was made {other}. What is logged is never "
+        "changed: ask with another as_of.",
     )
 
 

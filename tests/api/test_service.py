@@ -81,6 +81,18 @@ def test_other_facts_under_a_made_decision_are_a_conflict(client, url):
         assert log.count() == (2, 0)
 
 
+def test_a_repetition_after_a_change_of_the_rules_says_so(client, url):
+    """The decision stands as it was made; the engine is told that rules changed, and not that it sent other facts."""
+    ask(client, account())
+    with TestClient(create_app(Settings(model_path=None, decision_log_url=url, without_packs=("TRADE",)))) as later:
+        detail = ask(later, account(), status=409)["detail"]
+        assert "other rules (changed since: TRADE)" in detail and "another as_of" in detail
+        moment = {"as_of": "2026-11-23T09:00:00-05:00"}
+        (told,) = ask(later, account("B", debtor_id="D2"), **moment)["recommendations"]
+        packs = later.get(f"/v1/decisions/{told['decision_id']}").json()["provenance"]["rule_packs"]
+    assert "TRADE" not in packs
+
+
 def days_of(answer):
     """Local day of each contact that is made."""
     firsts = [one["actions"][0] for one in answer["recommendations"]]

@@ -17,11 +17,11 @@ from recommender.planning import DualPart, PlanProblem, collect, dual_bound, min
 
 __all__ = ["prices_on"]
 
-_DEPTH = 3
+_DEPTH = 3  # actions kept of an account
 _ROUNDS = ((0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003), (0.003, 0.001, 0.0003))
 
 
-def prices_on(client: Any, parts: Sequence[PlanProblem], *, depth: int = _DEPTH) -> tuple[NDArray[np.float64], float]:
+def prices_on(client: Any, parts: Sequence[PlanProblem]) -> tuple[NDArray[np.float64], float]:
     """Prices of the capacities that all parts share, and the bound of the whole at these prices.
 
     Parameters
@@ -30,8 +30,6 @@ def prices_on(client: Any, parts: Sequence[PlanProblem], *, depth: int = _DEPTH)
     parts : sequence of PlanProblem
         Accounts of a portfolio by part, each debtor in one part only, all under the same rows; at most one contact a
         debtor. Values in files are read by the workers, which must see them.
-    depth : int, default=3
-        Actions that are kept of an account.
 
     Returns
     -------
@@ -60,7 +58,7 @@ def prices_on(client: Any, parts: Sequence[PlanProblem], *, depth: int = _DEPTH)
     remote = [client.submit(_given, part, pure=False) for part in parts]
     prices = np.zeros(len(rows.names))
     for cooling in _ROUNDS:
-        duals = client.map(_dual_part, remote, prices=prices, depth=depth, pure=False)
+        duals = client.map(_dual_part, remote, prices=prices, pure=False)
         typical = client.gather(client.map(_typical, duals, pure=False))
         scale = client.submit(_scale, duals[0], pure=False).result()
 
@@ -78,8 +76,8 @@ def _given(part: PlanProblem) -> PlanProblem:
     return part
 
 
-def _dual_part(part: PlanProblem, prices: NDArray[np.float64], depth: int) -> DualPart:
-    return DualPart.of(part, collect(part, prices, depth))
+def _dual_part(part: PlanProblem, prices: NDArray[np.float64]) -> DualPart:
+    return DualPart.of(part, collect(part, prices, _DEPTH))
 
 
 def _typical(dual: DualPart) -> tuple[float, int]:

@@ -34,6 +34,7 @@ __all__ = ["CompiledReward", "Scored"]
 Floats = NDArray[np.float64]
 
 _MOST_CELLS = 60_000_000  # of weights by member, action and term, for intervals
+_DEVIATIONS = 1.96  # posterior standard deviations on each side: 95 %
 _TELLS = 0.01  # share of the weight from which a member's disagreement counts
 
 
@@ -50,11 +51,11 @@ class Scored:
     _compiled: CompiledReward
     _parts: dict[str, _ScoredPart]
 
-    def interval(self, ranked: NDArray[np.int64], *, deviations: float = 1.96) -> tuple[Floats, Floats]:
-        """Interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
+    def interval(self, ranked: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """95 % interval of the expected reward of the given actions; see ``RewardModel.expected_reward_interval``."""
         ends = {}
         for name, part in self._parts.items():
-            middle, reach = _taken(part.margin, ranked), deviations * part.spread(ranked)
+            middle, reach = _taken(part.margin, ranked), _DEVIATIONS * part.spread(ranked)
             ends[name] = np.stack([middle - reach, middle + reach])
         hurdle = self._compiled.hurdle
         values = hurdle.above_usual(ends) + hurdle.usual[ranked]

@@ -176,7 +176,7 @@ class RewardEnsemble:
         """Add the indicator of the recent part, which is where every prediction stands."""
         return np.column_stack([X, np.ones(len(X))]) if self.with_time else X
 
-    def spread(self, X: Floats, *, n_jobs: int = 1) -> Floats:
+    def spread(self, X: Floats) -> Floats:
         """Standard deviation of the linear predictor: posterior of the linear member and disagreement of members.
 
         Made wider by :attr:`caution`; docs/decision-quality.md tells what that covers.
@@ -188,7 +188,7 @@ class RewardEnsemble:
         for name, weight in self.weights.items():
             if weight > _TELLS * total:
                 if name in self.trees:
-                    part = self.trees[name].raw_scores(self.tree_columns(X), n_jobs=n_jobs)
+                    part = self.trees[name].raw_scores(self.tree_columns(X))
                 elif name in self.facets:
                     part = self.facets[name].scores(U["linear"])
                 else:

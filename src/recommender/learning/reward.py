@@ -225,16 +225,14 @@ class RewardModel:
         return CompiledReward(self._parts, self._hurdle, self._evidence, self._n_jobs)
 
     def expected_reward_interval(
-        self, context: pd.DataFrame, actions_index: NDArray[np.int64], *, deviations: float = 1.96
+        self, context: pd.DataFrame, actions_index: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Interval of the expected reward of the given actions (of the mean, not of single outcomes).
+        """95 % interval of the expected reward of the given actions (of the mean, not of single outcomes).
 
         Parameters
         ----------
         context : DataFrame of shape (n, >= n_columns)
         actions_index : ndarray of int of shape (n, k)
-        deviations : float, default=1.96
-            Posterior standard deviations on each side.
 
         Returns
         -------
@@ -244,7 +242,7 @@ class RewardModel:
         X = self._encoder.transform(context)
         for start in range(0, len(X), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            ends = self.compiled.score(X[rows]).interval(actions_index[rows], deviations=deviations)
+            ends = self.compiled.score(X[rows]).interval(actions_index[rows])
             low[rows], high[rows] = ends
         return low, high
 

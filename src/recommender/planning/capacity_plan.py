@@ -24,6 +24,7 @@ from recommender.planning.capacity_problem import PlanProblem
 __all__ = ["CapacityPlan", "InfeasiblePlan", "relative_gap", "solve_capacity", "uses_of"]
 
 _SAMPLE = 12_000
+_DEPTH = 3  # actions kept an account at first
 _FINE = (0.01, 0.003, 0.001, 0.0003)
 _ROUNDS = 6
 _EXACT_CANDIDATES = 30_000
@@ -81,7 +82,7 @@ def uses_of(problem: PlanProblem, account: NDArray[np.int64], action: NDArray[np
     return np.bincount(code, minlength=len(table)).astype(np.float64) @ table
 
 
-def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, seed: int = 0) -> CapacityPlan:
+def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, seed: int = 0) -> CapacityPlan:
     """Plan contacts to the greatest value within the limits.
 
     Parameters
@@ -89,8 +90,6 @@ def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, s
     problem : PlanProblem
     gap : float, default=2e-4
         Proven gap that is aimed at; more actions an account are kept until it is reached or all that matter are kept.
-    depth : int, default=3
-        Actions kept an account at first.
     seed : int, default=0
         Draws the debtors whose sample gives the first prices.
 
@@ -110,7 +109,7 @@ def solve_capacity(problem: PlanProblem, *, gap: float = 2e-4, depth: int = 3, s
     n_classes = int(problem.column_class.max(initial=0)) + 1
     small = problem.n_accounts <= _SAMPLE
     prices = np.zeros(len(rows.names)) if small else _sampled_prices(problem, seed)
-    width = n_classes if small else min(depth, n_classes)
+    width = n_classes if small else min(_DEPTH, n_classes)
     best: CapacityPlan | None = None
     bound, bound_prices = np.inf, prices
     while True:

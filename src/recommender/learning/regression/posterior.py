@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from recommender.actions import ActionSpace
-from recommender.learning.regression.action_blocks import Crossing
 from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, Family
 from recommender.learning.regression.drift import DriftSteps, stepped_columns, sum_of_steps
 from recommender.learning.regression.linear_design import LinearDesign
@@ -42,7 +41,6 @@ def posterior_root(
     target: Floats,
     *,
     family: Family,
-    crossing: Crossing = "pairs",
     firmness: float = 1.0,
     directions: tuple[Floats, ...] = (),
     n_draws: int = 24,
@@ -73,7 +71,7 @@ def posterior_root(
         longer, U = stepped_columns(design, U, steps, passed)
     else:
         longer = design
-    problem = BlockProblem(longer, U, actions, action, target, family, weight, crossing, directions)
+    problem = BlockProblem(longer, U, actions, action, target, family, weight, "pairs", directions)
     if model.precision is None:
         raise ValueError("the model's precisions are not known: it was loaded, not fitted")
     penalty = model.precision[problem.precision_index]

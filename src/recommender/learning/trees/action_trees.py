@@ -197,14 +197,14 @@ class ActionTrees:
             scores[:, of_all] = scorer.raw_scores(self._columns.at_level(wide, level), n_threads=n_jobs)[:, of_level]
         return scores
 
-    def scores_of(self, X: NDArray[np.float64], actions: NDArray[np.int64], *, n_jobs: int = 1) -> NDArray[np.float64]:
+    def scores_of(self, X: NDArray[np.float64], actions: NDArray[np.int64]) -> NDArray[np.float64]:
         """Raw scores of some actions of every row, ``actions`` and answer of shape (n, k).
 
         As :meth:`logged_scores` within 1e-12, by the compiled trees: for models that are served.
         """
         if self.derived.factor is not None:
-            return np.take_along_axis(self.raw_scores(X, n_jobs=n_jobs), actions, axis=1)
-        return self._compiled(n_jobs).scores_of(self.derived.of_context(X), actions, n_threads=n_jobs)
+            return np.take_along_axis(self.raw_scores(X), actions, axis=1)
+        return self._compiled(1).scores_of(self.derived.of_context(X), actions, n_threads=1)
 
     def _compiled(self, n_jobs: int) -> ActionScorer:
         """The trees compiled, at the first call."""
