@@ -86,7 +86,57 @@ def test_hours_of_utc_are_called_so(frame, written):
     assert "action: Medio x hour (of Fecha Gestión, in UTC)" in roles.sentences
 
 
-@pytest.mark.parametrize("name", ["contact.external_id", "Prospect ID", "external_id", "contactKey"])
+@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_serial_day_of_a_spreadsheet_is_a_moment(frame, typed, whole):
+    at = pd.to_datetime(frame["Fecha Gestión"])
+    at = at.dt.normalize() if whole else at
+    serial = ((at - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1)).round(6)
+    frame["Fecha Gestión"] = serial if typed else serial.astype(str).str.removesuffix(".0")
+    roles, log = read(frame.assign(resultado=np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)))
+    assert roles.time == "Fecha Gestión" and ("hour" in log.actions.factors) != whole
+    if not whole:
+        assert set(log.actions.factors["hour"]) == set(at.dt.hour)
+
+
+@pytest.mark.parametrize("seconds", [True, False])
+def test_what_counts_days_or_seconds_is_no_moment(frame, seconds):
+    """Seconds since midnight and the number of a day are digits, too."""
+    counts = np.resize(np.arange(30_000, 70_000, 77) if seconds else np.arange(1, 300), N)
+    frame = frame.drop(columns="Fecha Gestión").assign(time=counts, answered=np.resize([0, 1, 0], N))
+    assert "time" not in type_cells(frame).instants
+
+
+def test_a_clock_written_with_a_point_is_a_clock(frame):
+    """``08.30`` is half past eight; of hours in decimals, minutes go beyond 59."""
+    at = pd.to_datetime(frame["Fecha Gestión"]) + pd.to_timedelta(np.resize(np.arange(0, 60, 7), N), unit="min")
+    frame["Fecha Gestión"] = at.dt.strftime("%d.%m.%Y")
+    frame["resultado"] = np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)
+    roles, log = read(frame.assign(**{"Hora Gestión": at.dt.strftime("%H.%M")}))
+    assert "action: Medio x hour (of Fecha Gestión)" in roles.sentences and "Hora Gestión" not in roles.context
+    assert set(log.actions.factors["hour"]) == set(at.dt.hour)
+    decimals = (at.dt.hour + at.dt.minute / 60).map("{:.2f}".format)
+    assert "action: Medio" in read(frame.assign(**{"Hora Gestión": decimals}))[0].sentences
+
+
+def test_a_tone_is_chosen_with_its_hour(frame):
+    """A log of one channel: what was said, and when."""
+    frame = frame.assign(
+        Medio="Llamada", tono=np.resize(["amable", "firme"], N), ptp_flag=np.resize(["Y", "N", "N"], N)
+    )
+    roles, _ = read(frame)
+    assert roles.factors == ("tono",) and roles.hour_from == "Fecha Gestión" and roles.reward == "ptp_flag"
+
+
+def test_an_outcome_that_never_varies_is_named(frame):
+    with pytest.raises(InvalidInput, match=r"'resultado' is called like one, but holds one value"):
+        read(frame.assign(resultado="No contesta"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["contact.external_id", "Prospect ID", "external_id", "contactKey", "externalContactId", "Associated contact ID"],
+)
 def test_whoever_was_contacted_again_is_the_account(frame, name):
     frame = frame.rename(columns={"N° Obligación": name}).assign(answered=np.resize([0, 1, 0], N))
     assert read(frame)[0].account == name

@@ -18,7 +18,7 @@ _NO_GAPS = 0.8  # of the numbers between the least and the greatest are there
 _TRIED = 200
 _OFTEN = 1.25  # contacts of one id at least, in the mean: of an id of contacts there is one
 _PERSON = re.compile(
-    r"(?:contact|contacto|contato|prospect|prospecto|party|recipient|target|patient|profile|perfil|record)_?(?:external_?|ext_?|crm_?)?"
+    r"(?:(?:external|associated|related|crm)_?)?(?:contact|contacto|contato|prospect|prospecto|party|recipient|target|patient|profile|perfil|record)_?(?:external_?|ext_?|crm_?)?"
     r"(?:id|key|ref|uuid|number|numero|no)|external_id|id_(?:externo|contacto|contato|prospecto)"
 )
 

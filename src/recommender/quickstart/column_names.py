@@ -50,7 +50,7 @@ def _words(text: str) -> tuple[str, ...]:
 #: The likeliest first: of several, the first is taken and the others were known no earlier.
 REWARD = _words(
     "reward rewards recompensa responded response is_response respuesta respondio right_party_contact rpc answered "
-    "contesto atendida contactado contacto_efectivo reply replied promise promise_to_pay promesa promesa_de_pago paid pago "
+    "contesto atendida contactado contacto_efectivo reply replied promise promise_to_pay promise_flag ptp ptp_flag promesa promesa_de_pago paid pago "
     "pagado is_paid payment_made recovered cured converted conversion conversao convertio purchase purchased compra "
     "bought sale sold click clicks clicked is_click clic visit visited success exito sucesso y target label outcome "
     "outcome_code result result_code response_code cod_respuesta codigo_respuesta cod_resultado codigo_resultado resultado disposition disposicion tipificacion subscribed deposit accepted acepto signup "

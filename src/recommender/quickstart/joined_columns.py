@@ -11,11 +11,13 @@ import pandas as pd
 from recommender.intake import canonical_channel
 from recommender.quickstart.column_names import DONE, NOT_THE_MOMENT, plain_name
 
-__all__ = ["join_clock", "join_one_hot"]
+__all__ = ["are_clocks", "join_clock", "join_one_hot"]
 
 _CLOCK_NAME = re.compile(r"(^|_)(hora|hour|time|clock|horario)($|_)")
 _CLOCK = re.compile(r"(\d{1,2})[:.h](\d{2})(?::(\d{2})(?:\.\d+)?)?\s*(?:([ap])\.?\s*m\.?)?", re.IGNORECASE)
+_POINTED = re.compile(r"\d{1,2}\.\d{2}")
 _MOSTLY = 0.98
+_HALVES = 4  # quarters of an hour are written alike by the clock and in decimals
 _IDLE = "none"
 
 
@@ -39,6 +41,16 @@ def join_clock(frame: pd.DataFrame, days: list[str]) -> tuple[str, str, pd.Serie
         return None
     day = alike[0]
     return day, clock, (frame[day] + times.fillna(pd.Timedelta(0))).astype(frame[day].dtype)
+
+
+def are_clocks(words: pd.Series, name: str) -> bool:
+    """Whether numbers of a column that is called like a clock are one: ``08.30``, minutes below 60 and many of them."""
+    if not _CLOCK_NAME.search(plain_name(name)):
+        return False
+    stripped = words.str.strip()
+    if not all(_POINTED.fullmatch(word) and _since_midnight(word) is not None for word in stripped):
+        return False
+    return stripped.str[-2:].nunique() > _HALVES
 
 
 def _clock(column: pd.Series, name: str) -> pd.Series | None:

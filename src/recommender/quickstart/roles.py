@@ -198,6 +198,13 @@ def _reward(typed: TypedFrame, free: list[str], ask: Ask | None, *, tell_action:
         return said
     hint = f" Two-valued columns are {shorten(binary, 8)}." if binary else ""
     hint = f" Columns that may be money received are {shorten(money, 8)}." if money else hint
+    same = next(
+        (name for name in free if set(names.forms(name)) & set(names.REWARD) and frame[name].nunique() < 2), None
+    )
+    if same is not None and not hint:
+        hint = (
+            f" {same!r} is called like one, but holds one value: where all ended alike, nothing tells what does better."
+        )
     raise InvalidInput(
         f"It is not known which column says whether a contact succeeded.{hint}",
         column="reward",
@@ -313,10 +320,12 @@ def _channels(column: pd.Series) -> bool:
 
 
 def _chooses_hours(typed: TypedFrame, factors: tuple[str, ...], at: str) -> bool:
-    """Whether the hour of a contact is something that was chosen: a channel is, no column of hours, and hours vary."""
+    """Whether the hour of a contact is something that was chosen: a channel or tone is, no column of hours, and hours
+    vary.
+    """
     words = {form for name in factors for form in names.forms(name)}
     if words & {*names.HOUR, *names.ACTION} or not (
-        words & set(names.CHANNEL) or any(_channels(typed.frame[name]) for name in factors)
+        words & {*names.CHANNEL, *names.TONE} or any(_channels(typed.frame[name]) for name in factors)
     ):
         return False
     shares = typed.hours(at).value_counts(normalize=True)

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
-from recommender.intake import day_evidence, decimal_evidence, moment_of, number_of, plain_word
+from recommender.intake import Moment, day_evidence, decimal_evidence, moment_of, number_of, plain_word
 from recommender.quickstart.column_names import ANSWERS, NO_ANSWERS, plain_name
-from recommender.quickstart.joined_columns import join_clock, join_one_hot
+from recommender.quickstart.joined_columns import are_clocks, join_clock, join_one_hot
 from recommender.quickstart.reshaped import as_contacts
 
 __all__ = ["TypedFrame", "type_cells"]
@@ -32,8 +32,9 @@ _TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)(
 _MOSTLY = 0.98
 _TRIED = 200
 _SLOTS = 24
-_EPOCH_SECONDS = (9e8, 4e9)
-_COMPACT = {8: "", 12: "%H%M", 14: "%H%M%S"}  # digits -> what follows year, month, day
+_YEARS = range(1998, 2097)  # a contact's, where nothing but digits tells that a number is a moment
+_SERIAL_DAYS = (36_526.0, 51_500.0)  # of 2000 to 2040, as spreadsheets count; seconds since midnight go beyond
+_FEWEST_DIGITS = 1e7  # of a day or an epoch
 
 
 @dataclass
@@ -173,7 +174,7 @@ def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | No
     if not len(meant):
         return pd.Series(np.nan, index=cells.index)
     text = text.map(lambda value: None if value is None else str(value).strip())
-    numbers = _numbers(meant)
+    numbers = None if are_clocks(meant, name) else _numbers(meant)
     if numbers is not None:
         return _epochs(text.map(numbers).astype("float64"), name, typed)
     moments = _moments(meant, name, typed, dates)
@@ -256,23 +257,25 @@ def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | N
 
 
 def _epochs(cells: pd.Series, name: str, typed: TypedFrame) -> pd.Series:
-    """Seconds or milliseconds since 1970, and digits as ``20260105081000``, where the column is called like a time."""
+    """Moments written as numbers, where the column is called like a time: an epoch, a spreadsheet's serial day, digits
+    as ``20260105081000``.
+    """
     values = cells.dropna().astype("float64")
     if not len(values) or not _TIME_NAME.search(plain_name(name)):
         return cells
-    for unit in (1.0, 1e3, 1e6):
-        if (values / unit).between(*_EPOCH_SECONDS).all():
-            typed.instants.append(name)
-            typed.timed.append(name)
-            typed.utc.append(name)
-            return pd.to_datetime(cells.astype("float64") / unit, unit="s").astype("datetime64[us]")
-    for written, clock in _COMPACT.items():
-        digits = values.map("{:.0f}".format)
-        if len(digits.iloc[0]) == written and digits.str.fullmatch(r"(?:19|20)\d+").all():
-            moments = pd.to_datetime(digits, format=f"%Y%m%d{clock}", errors="coerce")
-            if moments.notna().all():
-                typed.instants.append(name)
-                if clock:
-                    typed.timed.append(name)
-                return moments.reindex(cells.index).astype("datetime64[us]")
-    return cells
+    if not values.between(*_SERIAL_DAYS).all() and values.lt(_FEWEST_DIGITS).any():
+        return cells  # the number of a day, or seconds since midnight
+    text = cells.astype("float64").map(_digits, na_action="ignore")
+    words = pd.Series(pd.unique(text.dropna()))
+    read = [moment_of(word) for word in words]
+    if not all(isinstance(one, Moment) and one.at.year in _YEARS for one in read):
+        return cells
+    moments = _moments(words, name, typed, None)
+    assert moments is not None, "each was read above"  # noqa: S101
+    typed.instants.append(name)
+    _keep_clocks(text, moments, name, typed)
+    return text.map(lambda word: moments.get(word, (pd.NaT, None))[0]).astype("datetime64[us]")
+
+
+def _digits(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() else repr(value)
