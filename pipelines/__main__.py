@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from importlib import import_module
 
@@ -12,7 +11,6 @@ from rich.markup import escape
 
 from recommender.errors import RecommenderError
 
-_ALLOCATIONS = 50_000  # of containers between two looks of the garbage collector: tables are made of millions
 VERBS = (
     "simulate",
     "map",
@@ -59,8 +57,6 @@ def build_app(asked: str | None = None) -> typer.Typer:
 def main() -> None:
     """Run a verb; an error of ours, or of a file, is one clear message and exit code 2, not a traceback."""
     app = build_app(next(iter(sys.argv[1:]), None))
-    gc.freeze()  # the libraries' own objects stay to the end: nobody needs to look through them again and again
-    gc.set_threshold(_ALLOCATIONS)
     try:
         app()
     except RecommenderError as error:

@@ -102,6 +102,11 @@ def pytest_collection_finish():
     gc.enable()
 
 
+def pytest_unconfigure():
+    """Give back what was set aside: what is never collected reads as leaked when extensions of C++ end."""
+    gc.unfreeze()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Keep the tests of a file (or of such a folder) in one worker, so that what they share is made once."""

@@ -320,9 +320,7 @@ def _channels(column: pd.Series) -> bool:
 
 
 def _chooses_hours(typed: TypedFrame, factors: tuple[str, ...], at: str) -> bool:
-    """Whether the hour of a contact is something that was chosen: a channel or tone is, no column of hours, and hours
-    vary.
-    """
+    """Whether hours were chosen: a channel or tone was, they vary, and no column names them."""
     words = {form for name in factors for form in names.forms(name)}
     if words & {*names.HOUR, *names.ACTION} or not (
         words & {*names.CHANNEL, *names.TONE} or any(_channels(typed.frame[name]) for name in factors)

@@ -257,8 +257,9 @@ def _moments(words: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | N
 
 
 def _epochs(cells: pd.Series, name: str, typed: TypedFrame) -> pd.Series:
-    """Moments written as numbers, where the column is called like a time: an epoch, a spreadsheet's serial day, digits
-    as ``20260105081000``.
+    """Moments written as numbers, where the column is called like a time.
+
+    An epoch, a spreadsheet's serial day, and digits as ``20260105081000``.
     """
     values = cells.dropna().astype("float64")
     if not len(values) or not _TIME_NAME.search(plain_name(name)):
