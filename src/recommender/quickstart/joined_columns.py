@@ -50,7 +50,7 @@ def are_clocks(words: pd.Series, name: str) -> bool:
     stripped = words.str.strip()
     if not all(_POINTED.fullmatch(word) and _since_midnight(word) is not None for word in stripped):
         return False
-    return stripped.str[-2:].nunique() > _HALVES
+    return bool(stripped.str[-2:].nunique() > _HALVES)
 
 
 def _clock(column: pd.Series, name: str) -> pd.Series | None:
