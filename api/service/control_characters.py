@@ -1,4 +1,4 @@
-"""Control characters in a request: no word, id or level of ours holds one, and none is echoed, kept or spelt away."""
+"""Control characters and halves of characters in a request: no word of ours holds one, and none is echoed or kept."""
 
 from __future__ import annotations
 
@@ -11,27 +11,37 @@ from starlette.concurrency import run_in_threadpool
 
 from recommender.errors import InvalidInput
 
-__all__ = ["CONTROLS_MEND", "controlled_place", "holds_controls", "refuse_controls"]
+__all__ = ["CONTROLS_MEND", "HOLDS_ONE", "controlled_place", "holds_controls", "refuse_controls"]
 
+HOLDS_ONE = "holds a control character, or half of a character"
 CONTROLS_MEND = "Leave it out: a program that was cut off or misread its text left it there."
 # Of the controls only tab, line feed and carriage return are text; JSON writes the lower ones behind an escape.
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _WRITTEN = re.compile(rb"\\u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F]|7[fF]|[89][0-9a-fA-F])|\\[bf]|\x7f|\xc2[\x80-\x9f]")
 _SIGNS = (b"\\u00", b"\\b", b"\\f", b"\x7f", b"\xc2")  # looked for first: far faster than any pattern
+_HALF = re.compile(  # of a pair of surrogates: text that was cut between them
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]", re.ASCII
+)
+_HALF_SIGNS = (b"\\ud", b"\\uD")
 
 
 def holds_controls(body: bytes) -> bool:
-    """Whether a JSON text holds a control character anywhere, as it is or behind an escape."""
+    """Whether a JSON text holds a control character or half a character anywhere, as it is or behind an escape."""
     if b"\\" not in body and b"\x7f" not in body and body.isascii():  # one byte is looked for many times faster
         return False
-    if not any(sign in body for sign in _SIGNS):
+    patterns = [
+        pattern for pattern, signs in ((_WRITTEN, _SIGNS), (_HALF, _HALF_SIGNS)) if any(sign in body for sign in signs)
+    ]
+    if not patterns:
         return False
-    return _WRITTEN.search(body.replace(b"\\\\", b"  ")) is not None
+    plain = body.replace(b"\\\\", b"  ")
+    return any(pattern.search(plain) is not None for pattern in patterns)
 
 
 def controlled_place(value: Any) -> tuple[str, ...] | None:
-    """Where the first control character of a JSON value stands, as names and positions; None where there is none.
+    """Where the first control character, or half of a character, stands; None where there is none.
 
+    As names and positions in a JSON value.
     A name that holds one itself ends the way to it.
     """
     if isinstance(value, str):
@@ -66,7 +76,7 @@ async def refuse_controls(request: Request) -> None:
     if place is not None:
         named = [one for one in place if not one.isdecimal()]
         raise InvalidInput(
-            f"{'.'.join(place) or 'The body'} holds a control character.",
+            f"{'.'.join(place) or 'The body'} {HOLDS_ONE}.",
             column=named[-1] if named else None,
             mend=CONTROLS_MEND,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.service.control_characters import CONTROLS_MEND, controlled_place
+from api.service.control_characters import CONTROLS_MEND, HOLDS_ONE, controlled_place
 from api.service.schemas import Account, ItemProblem, RecommendationRequest
 from recommender.errors import InvalidInput
 from recommender.store.decision_log import DecisionConflict
@@ -81,7 +81,7 @@ def _trouble(item: Any) -> tuple[str, str | None] | None:
     """What is wrong with an account, and in which column."""
     place = controlled_place(item)
     if place is not None:
-        return f"{'.'.join(place)} holds a control character. {CONTROLS_MEND}", place[0] if place else None
+        return f"{'.'.join(place)} {HOLDS_ONE}. {CONTROLS_MEND}", place[0] if place else None
     try:
         Account.model_validate_json(json.dumps(item))
     except ValidationError as error:
