@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingest import DayOrder, DecimalSign, Source, prepare_from_sources
-from pipelines.stated_options import NoStopIn
+from pipelines.stated_options import Encoding, NoStopIn
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback, read_instants
 from recommender.intake import Stated
@@ -56,7 +56,7 @@ def run(
     decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
     no_stop_in: NoStopIn = None,
-    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    encoding: Encoding = None,
     actions: Annotated[Path | None, typer.Option(help="JSON with the action space of raw tables.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a one-page card.")] = None,

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.factor_levels import FACTORS, action_space, read_actions
-from pipelines.stated_options import NoStopIn
+from pipelines.stated_options import Encoding, NoStopIn
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import (
@@ -83,7 +83,7 @@ def run(
     decimal: DecimalSign = None,
     default_timezone: Annotated[str, typer.Option(help="Debtor-local zone of accounts without one.")] = "UTC",
     currency: Annotated[str | None, typer.Option(help="Currency of the strategy.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the CSV files.")] = None,
+    encoding: Encoding = None,
     trust_snapshot: Annotated[
         bool, typer.Option(help="Accounts hold one row each, in force from its valid_from on.")
     ] = False,

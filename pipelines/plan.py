@@ -33,7 +33,7 @@ from pipelines.own_files import (
 from pipelines.plan_told import tell_plan
 from pipelines.score import on_disk, read_instant, stopped_in, tell_switched_off
 from pipelines.spoken import QuietLanguage
-from pipelines.stated_options import NoStopIn
+from pipelines.stated_options import Encoding, NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -112,7 +112,7 @@ def run(
         str | None, typer.Option(help="IANA zone of local times without an offset; account = that of each account.")
     ] = None,
     ids_as_numbers: Annotated[bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing.")] = False,
-    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    encoding: Encoding = None,
     no_stop_in: NoStopIn = None,
     other_accounts: Annotated[
         bool, typer.Option(help="The contacts hold those of accounts that are not in this portfolio, too.")

@@ -30,7 +30,7 @@ from pipelines.own_files import (
     told_objective,
 )
 from pipelines.score_progress import progress_on
-from pipelines.stated_options import NoStopIn
+from pipelines.stated_options import Encoding, NoStopIn
 from recommender.deciding import default_actions
 from recommender.errors import InvalidInput
 from recommender.intake import Stated
@@ -106,7 +106,7 @@ def run(
     naive_timezone: Annotated[
         str | None, typer.Option(help="IANA zone of local times without an offset; account = that of each account.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")] = None,
+    encoding: Encoding = None,
     ids_as_numbers: Annotated[
         bool, typer.Option("--ids-as-numbers", help="Leading zeros of ids say nothing: 00107 and 107 are one account.")
     ] = False,

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["NoStopIn"]
+__all__ = ["Encoding", "NoStopIn"]
+
+Encoding = Annotated[str | None, typer.Option(help="Of CSV files that are not Unicode, e.g. cp1252.")]
 
 NoStopIn = Annotated[
     list[str] | None,

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from pipelines.registry_options import DEFAULT_ARTIFACTS, DEFAULT_MODEL, DEFAULT_URI, Artifacts, Model, RegistryUri
+from pipelines.stated_options import Encoding
 from pipelines.training_record import metrics_of, model_card, parameters_of, rewards_by_level, tuning_metrics
 from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback, protected_names
@@ -45,10 +46,11 @@ def read_log(
     account: str | None = None,
     time: str | None = None,
     cluster: str | None = None,
+    encoding: str | None = None,
 ) -> LoggedFeedback:
     """Read a log by the roles beside it, or by the ones given; what is protected or contact data is left out."""
     if factor:
-        frame = read_frame(path)
+        frame = read_frame(path, encoding=encoding)
         given = {"propensity": propensity, "account": account, "time": time, "cluster": cluster}
         taken = {*factor, reward or "reward", *(name for name in given.values() if name)}
         roles: dict[str, Any] = {
@@ -60,13 +62,13 @@ def read_log(
     else:
         roles = read_roles(path)
     named = [name for name in roles["context"] if kind_of_name(name) != "plain"]
-    personal = personal_columns(read_frame(path, named)) if named else []
+    personal = personal_columns(read_frame(path, named, encoding=encoding)) if named else []
     for what, names in (("protected attributes", protected_names(roles["context"])), ("contact data", personal)):
         if names:
             console.print(f"[yellow]left out as {what}:[/] {', '.join(names)}", highlight=False)
             roles["context"] = [name for name in roles["context"] if name not in names]
             roles["categorical"] = [name for name in roles.get("categorical") or [] if name not in names]
-    return feedback_from_file(path, roles)
+    return feedback_from_file(path, roles, encoding=encoding)
 
 
 @contextmanager
@@ -124,6 +126,7 @@ def run(
     account: Column = None,
     time: Column = None,
     cluster: Column = None,
+    encoding: Encoding = None,
     update: Annotated[
         Path | None,
         typer.Option(help="Go on from this saved strategy with a log of new decisions, at a fraction of a fit's cost."),
@@ -172,6 +175,7 @@ def run(
         account=account,
         time=time,
         cluster=cluster,
+        encoding=encoding,
     )
     if until is not None:
         feedback, _ = feedback.split(until)

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.__main__ import build_app, main
+from recommender import ContactStrategy
 
 ROOT = Path(__file__).parents[2]
 runner = CliRunner()
@@ -160,3 +161,18 @@ def test_a_plan_contacts_a_debtor_once_a_day_whatever_the_number_of_accounts(app
     today = first.loc[(day == pd.Timestamp("2026-11-23").date()).to_numpy()]
     assert not contacted & set(shared["debtor_id"].take(today["row"].to_numpy()))
     assert ranked["row"].is_monotonic_increasing
+
+
+def test_a_log_that_is_not_unicode_is_learnt_from_when_its_encoding_is_stated(app, simulated_files, tmp_path):
+    """The error names the option, and the option is there."""
+    frame = pd.read_parquet(simulated_files / "log.parquet", columns=["account_id", "channel", "hour", "reward"])
+    log = tmp_path / "log.csv"
+    frame.assign(channel=frame["channel"].astype(str).replace("call", "Teléfono")).to_csv(
+        log, index=False, encoding="cp1252"
+    )
+    asked = ["train", str(log), "--out", str(tmp_path / "model"), "--factor", "channel", "--account", "account_id"]
+    refused = runner.invoke(app, [*asked, "--context", "hour"])
+    assert refused.exit_code and "--encoding cp1252" in str(refused.exception)
+    told = runner.invoke(app, [*asked, "--context", "hour", "--encoding", "cp1252"])
+    assert told.exit_code == 0, told.output
+    assert "Teléfono" in ContactStrategy.load(tmp_path / "model").actions_.factors["channel"]

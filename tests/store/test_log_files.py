@@ -108,3 +108,15 @@ def test_ids_keep_their_zeros_in_every_kind_of_file(tmp_path, held, name):
     back = feedback_from_file(path)
     assert len(np.unique(back.account)) == 5
     assert back.digest == LoggedFeedback.from_frame(frame, actions=SPACE, **roles).digest
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", None), ("\t", None), (",", "cp1252"), (";", "cp1252")])
+def test_ids_keep_their_zeros_in_files_of_other_programs(tmp_path, held, separator, encoding):
+    """Other separators, other encodings: what an id is does not hang on them."""
+    frame, roles, _ = held
+    plain = {name: value for name, value in roles.items() if name != "eligible"}
+    frame = frame.assign(account_id=np.resize(["007", "7", "0007", "1e3", "1000"], N), note="Teléfono")
+    file = tmp_path / "log.csv"
+    frame.to_csv(file, index=False, sep=separator, encoding=encoding or "utf-8")
+    back = feedback_from_file(file, plain | {"actions": SPACE.to_dict()}, encoding=encoding)
+    assert len(np.unique(back.account)) == 5

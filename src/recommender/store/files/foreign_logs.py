@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,9 @@ def is_foreign(file: Path) -> bool:
     return start.startswith(_MARKS) or max(header.count(sign) for sign in (b";", b"\t", b"|")) > header.count(b",")
 
 
-def read_foreign_log(file: Path, columns: list[str] | None = None, encoding: str | None = None) -> pd.DataFrame:
+def read_foreign_log(
+    file: Path, columns: list[str] | None = None, *, encoding: str | None = None, ids: Collection[str] = ()
+) -> pd.DataFrame:
     """A log as the reader of raw tables finds it, its numbers as numbers.
 
     Parameters
@@ -43,6 +46,8 @@ def read_foreign_log(file: Path, columns: list[str] | None = None, encoding: str
         Those that are read, in the order of the file; None = all.
     encoding : str or None
         Of a text file that is not Unicode.
+    ids : collection of str
+        Columns of ids: text, whose zeros in front count.
 
     Raises
     ------
@@ -50,10 +55,12 @@ def read_foreign_log(file: Path, columns: list[str] | None = None, encoding: str
         As :func:`~recommender.store.files.read_table` does; names the separator's or the encoding's mend.
     """
     frame = read_table(file, table="log", encoding=encoding, columns=columns)
-    texts = [name for name in frame if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype)]
+    of_text = [name for name in frame if frame[name].dtype == object or isinstance(frame[name].dtype, pd.StringDtype)]
+    texts = [name for name in of_text if name not in ids]
     read = {name: with_points for name in texts if (with_points := _with_points(frame[name])) is not None}
     # Once more through the reader of our own files: what is a number there is one here.
-    return pd.read_csv(io.StringIO(frame.assign(**read).to_csv(index=False)))
+    again = io.StringIO(frame.assign(**read).to_csv(index=False))
+    return pd.read_csv(again, dtype=dict.fromkeys(ids, "str"))
 
 
 def _with_points(cells: pd.Series) -> pd.Series | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ _BLOCK_ROWS = 65_536
 
 
 def read_frame(
-    path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None, ids: Iterable[str] = ()
+    path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None, ids: Collection[str] = ()
 ) -> pd.DataFrame:
     """Read a Parquet or CSV file (``.csv``, ``.csv.gz``), or a log that another program wrote.
 
@@ -59,7 +59,7 @@ def read_frame(
         None = all.
     encoding : str or None
         Of a text file that is not Unicode.
-    ids : iterable of str
+    ids : collection of str
         Columns of ids: text in a CSV file, whose zeros in front count.
 
     Raises
@@ -72,12 +72,12 @@ def read_frame(
         raise InvalidInput(f"There is no file {file}.", column="path", mend="Check the path.")
     try:
         if encoding is not None or is_foreign(file):
-            return read_foreign_log(file, columns, encoding)
+            return read_foreign_log(file, columns, encoding=encoding, ids=ids)
         if file.name.endswith(_CSV_ENDINGS):
             try:
                 return pd.read_csv(file, usecols=columns, dtype=dict.fromkeys(ids, "str"))
             except UnicodeDecodeError:
-                return read_foreign_log(file, columns)
+                return read_foreign_log(file, columns, ids=ids)
         # A column of its own each, so that whoever takes some of them need not keep the others.
         return pd.read_parquet(file, columns=columns, to_pandas_kwargs={"split_blocks": True, "self_destruct": True})
     except InvalidInput:
@@ -204,13 +204,16 @@ def read_roles(path: Path | str) -> dict[str, Any]:
     return roles
 
 
-def feedback_from_file(path: Path | str, roles: Mapping[str, Any] | None = None) -> LoggedFeedback:
-    """Read a log file as checked feedback, by the given roles or those beside it."""
+def feedback_from_file(
+    path: Path | str, roles: Mapping[str, Any] | None = None, *, encoding: str | None = None
+) -> LoggedFeedback:
+    """Read a log file as checked feedback, by the given roles or those beside it; text in UTF-8 or the encoding."""
     role_of = dict(read_roles(path) if roles is None else roles)
     actions = ActionSpace.from_dict(role_of["actions"])
     single = [role_of[name] for name in _ROLE_NAMES[2:] if name != "reward_kind" and role_of.get(name)]
     needed = list(dict.fromkeys([*actions.factors, *role_of["context"], *single]))
-    frame = read_frame(path, needed, ids=[role_of[name] for name in ("account", "cluster") if role_of.get(name)])
+    ids = [role_of[name] for name in ("account", "cluster") if role_of.get(name)]
+    frame = read_frame(path, needed, encoding=encoding, ids=ids)
     time = role_of.get("time")
     if time in frame.columns and pd.api.types.is_string_dtype(frame[time].dtype):
         frame[time] = pd.to_datetime(frame[time], utc=True)
