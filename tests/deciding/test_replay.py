@@ -1,4 +1,4 @@
-"""What is said of a decision that is decided again: the same to the bit, within rounding, or where it came out otherwise."""
+"""What is said of a decision that is decided again: the same to the bit, within rounding, or what is otherwise now."""
 
 from __future__ import annotations
 
