@@ -176,7 +176,7 @@ def test_portfolio_is_ready_to_be_scored():
 def test_a_run_of_its_own_seed_draws_its_own_actions(monkeypatch, same):
     """Of one run the policy's chance is repeated too; another run shares no more actions than chance gives it."""
     drawn = []
-    monkeypatch.setattr(DebtorWorld, "eligible", lambda self, account: np.ones((len(account), 261), dtype=bool))
+    monkeypatch.setattr(DebtorWorld, "eligible", lambda _, account: np.ones((len(account), 261), dtype=bool))
     send = DebtorWorld.send
 
     def kept(self, account, action, sent_at):
