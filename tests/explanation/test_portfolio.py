@@ -1,12 +1,15 @@
 """The portfolio's explanation: sampled with its error, plain on disk, empty where there is too little."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.explanation import GlobalExplanation, explain, explain_portfolio
+from recommender.explanation.dependence import dependence_curves
 from recommender.explanation.global_explanation import EVERYBODY, FEWEST_ACCOUNTS
 from recommender.store.files.explanations import read_global_explanation, write_global_explanation
 
@@ -25,6 +28,11 @@ def test_concepts_are_those_of_the_local_explanations(strategy, simulated, portf
     for position, name in enumerate(names):
         assert table.loc[name, "mean_abs"] == pytest.approx(np.abs(split[:, 0, position]).mean(), rel=1e-9)
         assert table.loc[name, "mean"] == pytest.approx(split[:, 0, position].mean(), abs=1e-12)
+        # 1.96 errors of the sample, which shrink by the share of the portfolio that was looked at
+        shrunk = np.sqrt(1 - 120 / len(simulated.contacts))
+        half = 1.96 * shrunk * np.abs(split[:, 0, position]).std(ddof=1) / np.sqrt(120)
+        assert table.loc[name, "hi"] - table.loc[name, "mean_abs"] == pytest.approx(half, rel=1e-9)
+        assert table.loc[name, "lo"] == pytest.approx(max(0.0, table.loc[name, "mean_abs"] - half), abs=1e-12)
     assert portfolio.about["n_sampled"] == 120
     assert portfolio.about["n_accounts"] == len(simulated.contacts)
     assert table["rank"].tolist() == list(range(1, len(names) + 1))
@@ -123,3 +131,34 @@ def test_segments_of_ones_own(strategy, simulated):
             explain_portfolio(strategy, accounts, by=by, sample=80)
     with pytest.raises(InvalidInput, match="sample"):
         explain_portfolio(strategy, accounts, sample=1)
+
+
+@pytest.mark.parametrize("shrink", [1.0, 0.4])
+def test_a_curve_is_the_mean_of_each_bin_with_its_interval(shrink):
+    """In plain loops over numbers, frequent and rare categories, and what is missing; 1.96 errors to either side."""
+    rng = np.random.default_rng(1)
+    n = 400
+    number = np.where(rng.random(n) < 0.1, np.nan, np.round(rng.normal(size=n), 2))
+    letter = np.array(list("abcdefghijklmnop"))[np.minimum(rng.geometric(0.2, n) - 1, 15)]
+    split = np.column_stack([np.nan_to_num(number) + rng.normal(size=n), rng.normal(size=n)])
+    explained = SimpleNamespace(
+        served=SimpleNamespace(encoder=SimpleNamespace(categorical_positions=[1])), features=["number", "letter"],
+        X=np.column_stack([number, rng.integers(1, 5, n)]), context=pd.DataFrame({"number": number, "letter": letter}),
+    )  # fmt: skip
+    curves, density = dependence_curves(explained, split, [0, 1], shrink)
+    common = pd.Series(letter).value_counts().index[:12].tolist()
+    for position, (_, curve) in enumerate(curves.groupby("feature", sort=False)):
+        assert curve["n_accounts"].sum() == n and curve["share"].sum() == pytest.approx(1.0)
+        for row in curve.itertuples():
+            if position == 0 and pd.isna(row.low):
+                here = np.isnan(number)
+            elif position == 0:
+                here = (number >= row.low) & (number <= row.high)
+            else:
+                here = ~np.isin(letter, common) if row.level == "(others)" else letter == row.level
+            values = split[here, position].tolist()
+            mean = sum(values) / len(values)
+            error = (sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values)) ** 0.5
+            assert (row.n_accounts, row.mean) == (len(values), pytest.approx(mean))
+            assert [row.lo, row.hi] == pytest.approx([mean - 1.96 * shrink * error, mean + 1.96 * shrink * error])
+    assert density["share"].sum() == pytest.approx((~np.isnan(number)).mean())

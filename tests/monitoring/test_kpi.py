@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from recommender.errors import InvalidInput
 from recommender.monitoring.kpi import (
@@ -231,3 +232,35 @@ def test_the_smaller_arm_says_whether_there_are_enough_accounts(few, accounts, i
     table = compare_arms(account_units(decisions, kept, arms)).set_index("kpi")
     assert table.loc["promise", "state"] == "ok" and table.loc["promise_kept", f"n_{few}"] == accounts
     assert (table.loc["promise_kept", "state"] == "few accounts") == is_few
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("name", ["payment", "recovery", "promise_kept", "contacts"])
+def test_an_interval_is_that_of_two_ratios_over_debtors(name, confidence):
+    """Welch's, each arm's variance from what its debtors pull its ratio by, in plain loops."""
+    decisions, outcomes, arms = portfolio(400, seed=3)
+    kept = np.flatnonzero(outcomes["outcome"] == "promise_kept")
+    outcomes.iloc[kept[::3], outcomes.columns.get_loc("outcome")] = "promise_to_pay"  # and not kept
+    units = account_units(decisions, outcomes, arms, COSTS)
+    kpi = next(one for one in KPIS if one.name == name)
+    table = compare_arms(units, confidence=confidence).set_index("kpi").loc[name]
+    value, variance, freedom = {}, {}, {}
+    for arm in ("policy", "holdout"):
+        own = units.loc[units["arm"] == arm]
+        if name == "promise_kept":  # of those who promised
+            own = own.loc[own["promise"] > 0]
+        total = own[kpi.denominator].sum()
+        value[arm] = own[kpi.numerator].sum() / total
+        pulls = [
+            (part[kpi.numerator] - value[arm] * part[kpi.denominator]).sum() / total
+            for _, part in own.groupby("debtor_id")
+        ]
+        n = len(pulls)
+        variance[arm], freedom[arm] = n / (n - 1) * sum(pull**2 for pull in pulls), n - 1
+    both = sum(variance.values())
+    degrees = both**2 / sum(variance[arm] ** 2 / freedom[arm] for arm in variance)
+    half = stats.t.ppf(0.5 + confidence / 2, degrees) * both**0.5
+    difference = value["policy"] - value["holdout"]
+    assert table["state"] == "ok"
+    told = [float(table[column]) for column in ("difference", "low", "high")]
+    assert told == pytest.approx([difference, difference - half, difference + half])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipelines import segment_values, training_record
+from pipelines import pages_reports, segment_values, training_record
 
 
 def of_segments(values, debtor):
@@ -46,3 +47,32 @@ def test_repeating_what_a_debtor_did_narrows_nothing_and_more_debtors_do(interva
     assert again == (pytest.approx(low), pytest.approx(high))
     others = interval(np.tile(values, 4), np.concatenate([debtor + 30 * copy for copy in range(4)]))
     assert 2 * (others[1] - others[0]) == pytest.approx((high - low) * math.sqrt(29 / 30 * 120 / 119), rel=1e-6)
+
+
+class Part:
+    """Decisions of a log, as far as they are asked about here."""
+
+    def __init__(self, action, reward):
+        self.action, self.reward = action, reward
+
+    def __len__(self):
+        return len(self.action)
+
+
+def test_a_calibration_curve_says_how_sure_the_observed_rewards_are():
+    """Of each tenth of the prediction: what was predicted, what came, and 1.96 errors of it; never below nothing."""
+    rng = np.random.default_rng(5)
+    n = 1_000
+    expected, action = rng.uniform(0.0, 0.4, (n, 2)), rng.integers(0, 2, n)
+    predicted = expected[np.arange(n), action]
+    reward = (rng.random(n) < predicted).astype(float)
+    evaluator = SimpleNamespace(part=Part(action, reward))
+    curve = pages_reports.calibration_curve(evaluator, SimpleNamespace(log_expected_reward=lambda _: expected))
+    by_prediction = np.array_split(np.argsort(predicted), len(curve))
+    assert len(curve) == 10
+    for one, rows in zip(curve, by_prediction, strict=True):
+        came = reward[rows]
+        half = 1.96 * came.std(ddof=1) / math.sqrt(len(rows))
+        assert (one["n"], one["observed"]) == (len(rows), pytest.approx(came.mean()))
+        assert one["predicted"] == pytest.approx(predicted[rows].mean())
+        assert (one["low"], one["high"]) == (pytest.approx(max(0.0, came.mean() - half)), came.mean() + half)
