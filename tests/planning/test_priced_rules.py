@@ -39,7 +39,7 @@ def sample(request):
 
 def test_a_rule_holds_back_what_it_alone_denies_beyond_the_best_that_is_legal(sample, monkeypatch):
     """As account by account in plain loops, after the prices; 95 % of the sample's own spread, and never below 0."""
-    monkeypatch.setattr(plan_money, "action_prices", lambda problem, prices: sample.prices)
+    monkeypatch.setattr(plan_money, "action_prices", lambda *_: sample.prices)
     made = SimpleNamespace(problem=None, plan=SimpleNamespace(prices=None))
     told = plan_money.priced_rules(sample.read, made)
     rules = sample.read.rules
