@@ -159,3 +159,20 @@ def test_large_clusters_count_for_what_they_pull():
     assert interval.degrees_of_freedom <= size.sum() ** 2 / np.sum(size**2) - 1 + 1e-9
     assert covered >= stats.binom.ppf(0.005, 400, 0.93)
     assert before < covered
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 3.0])
+def test_what_is_added_to_the_variance_has_no_skewness_of_its_own(sign, factor):
+    """The third moment of the estimate stays; divided by more of a spread it leans less, and the interval grows."""
+    x = np.zeros(600)
+    x[:60] = sign
+    alone = cluster_interval(x, np.arange(600))
+    more = cluster_interval(x, np.arange(600), extra_variance=factor * alone.standard_error**2)
+    assert more.standard_error == pytest.approx(alone.standard_error * np.sqrt(1.0 + factor))
+    assert abs(alone.skewness) > 0.05
+    assert more.skewness * more.standard_error**3 == pytest.approx(alone.skewness * alone.standard_error**3)
+    assert more.low <= alone.low and more.high >= alone.high
+    quantile = stats.t.ppf(0.975, more.degrees_of_freedom)
+    below, above = (one * more.standard_error for one in ends(quantile, more.skewness))
+    assert (more.low, more.high) == (pytest.approx(more.value - below), pytest.approx(more.value + above))

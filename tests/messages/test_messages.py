@@ -219,6 +219,25 @@ def test_tone_comes_from_what_is_given_then_the_catalogue_then_the_text():
     assert list(found.index) == [10, 11, 12, 13, 14]
 
 
+def test_a_guess_is_told_from_the_certainty_on_that_is_asked_for():
+    """Whatever that is: at it and above the tone stands, below it is null; how sure the guess is stands always."""
+    texts = [f"{one.body} {word}" for one in default_catalogue().templates[::12] for word in ("", "mora", "ok thanks")]
+    contacts = pd.DataFrame({"text": texts})
+    sure = infer_tones(contacts, least=0.0)
+    assert (sure["tone_source"] == "classifier").all() and sure["tone_probability"].nunique() > 5
+    usual = infer_tones(contacts)
+    for least in (0.6, *sure["tone_probability"].quantile([0.2, 0.5, 0.9], interpolation="nearest")):
+        found = infer_tones(contacts, least=least)
+        kept = sure["tone_probability"] >= least
+        assert (
+            found["tone"].where(kept, None).equals(sure["tone"].where(kept, None)) and found["tone"][~kept].isna().all()
+        )
+        assert found["tone_source"].tolist() == ["classifier" if one else "unsure" for one in kept]
+        assert found["tone_probability"].equals(sure["tone_probability"])
+        if least == 0.6:
+            assert found.equals(usual)
+
+
 def test_the_classifier_reads_texts_it_has_not_seen():
     """Trained without the chat texts it names their tone; where it is unsure it is wrong more often."""
     templates = default_catalogue().templates
