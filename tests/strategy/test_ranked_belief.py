@@ -37,7 +37,7 @@ class Never:
     def __bool__(self):
         return bool(self._cells.any())
 
-    def cells(self, X):
+    def cells(self, X):  # noqa: ARG002
         return self._cells
 
 
