@@ -219,3 +219,18 @@ def test_the_mean_of_inverse_propensities_is_1_where_they_are_right():
     policy = (eligible / eligible.sum(axis=1, keepdims=True)).astype(np.float32)
     told = summarise(policy, draw(policy, rng), eligible)
     assert told.mean_inverse == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_only_its_own_group_shows_does_not_predict_a_row():
+    """Every debtor is always called at an hour of his own: known from himself alone, so nobody is told it."""
+    rng = np.random.default_rng(2)
+    space = ActionSpace({"hour": range(9, 13)})
+    debtor = np.repeat(np.arange(60), 10)
+    action = rng.integers(0, 4, 60)[debtor]
+    context = pd.DataFrame({"who": pd.Series(debtor).map("d{}".format), "place": rng.normal(size=60)[debtor]})
+    told = cross_fit_propensities(context, ["who"], space, action, debtor)
+    assert told.predictability < 0.2
+    assert told.log_loss > 0.95 * told.base_log_loss
+    # the same decisions taken for people of their own: now others of the same name tell it
+    known = cross_fit_propensities(context, ["who"], space, action, np.arange(600))
+    assert known.predictability > 0.9 and known.log_loss < 0.3 * known.base_log_loss

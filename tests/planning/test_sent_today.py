@@ -72,7 +72,7 @@ class Log:
     def __init__(self, when):
         self._when = when
 
-    def standing(self, debtors, since, accounts):
+    def standing(self, debtors, since, accounts):  # noqa: ARG002
         contacts = {
             account: [LedgerContact(f"d-{account}", account, owner, "sms", self._when[account], "dispatched")]
             for account, owner in accounts.items()
@@ -121,7 +121,7 @@ def test_where_nobody_tells_what_was_sent_all_that_was_due_counts_as_made(histor
 @pytest.mark.parametrize("by", ["log", "history"])
 def test_what_somebody_would_know_of_was_not_made_but_in_the_hour_that_runs(told, by, tmp_path):
     """Sent is what is told as sent; of the rest only what fell due within the hour may be on its way."""
-    sent_at = {name: BEGAN + 2 * HOUR + TICK for name in told}
+    sent_at = dict.fromkeys(told, BEGAN + 2 * HOUR + TICK)
     given = {"log": Log(sent_at)} if by == "log" else {"history": [*sent_at.items(), ("somebody else", NOW - HOUR)]}
     state = read(tmp_path, **given)
     running = ["within it", "now"]

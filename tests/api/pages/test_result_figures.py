@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from api.pages.result_figures import currency_of, kind_of_row, state_in_words, tone_of, value_of
-from recommender.monitoring import FEWEST_ACCOUNTS, KPIS
+from recommender.monitoring import FEWEST_ACCOUNTS
+from recommender.monitoring.kpi import KPIS
 
 PAGE = SimpleNamespace(
     text=lambda text, **words: text.format(**words),
