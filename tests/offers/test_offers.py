@@ -305,3 +305,18 @@ def test_the_same_offer_told_several_times_costs_what_it_costs_once() -> None:
     for other in ({"account_id": "A1"}, {"offer_id": "six"}, {"valid_until": NOW + timedelta(days=8)}):
         assert OfferDesk(desk.prices, [*rows, rows[2] | other]).committed(NOW) == 12_000.0
     assert np.isnan(OfferDesk(desk.prices, [*rows, told | {"cost_minor": None}]).committed(NOW))
+
+
+@pytest.mark.parametrize("status", ["open", "accepted", "refused", "expired", "withdrawn"])
+@pytest.mark.parametrize(
+    ("offer", "follows"), [("gone", set()), ("six", {"six"}), ("d10", {"d10"}), ("d20", {"d10", "d20"})]
+)
+def test_nothing_better_follows_whatever_became_of_the_offer_before(status: str, offer: str, follows: set[str]) -> None:
+    """Nor anything after one that left the list, which nobody can compare with; other debtors may be offered all."""
+    prices = PriceList.from_toml(LIST.replace("max_balance_minor = 49_999", "").replace("budget_minor = 100_000", ""))
+    made = {"account_id": "A0", "offer_id": offer, "offered_at": NOW - timedelta(days=60), "cost_minor": 5}
+    desk = OfferDesk(prices, [made | {"status": status}], authority="supervisor")
+    table = accounts({"balance_minor": 60_000}, {"balance_minor": 60_000})
+    # Six instalments are 2.5 % of capital: less than any discount of the list, so they may follow each.
+    own = follows | ({"six"} if offer != "gone" else set())
+    assert allowed(desk, table, [40, 40]) == [set() if status == "accepted" else own, {"d10", "d20", "six"}]
