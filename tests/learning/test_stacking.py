@@ -126,3 +126,21 @@ def test_a_gain_in_level_alone_earns_no_order() -> None:
             (rng.random(8_000) < expit(eta)).astype(float) if family == "binomial" else eta + rng.normal(size=8_000)
         )
         assert share_earned(level, simple, simple + 0.01 * rng.normal(size=8_000), target, family, 3)[0] < 0.5
+
+
+def test_what_the_reward_model_explains_is_no_noise_of_a_value() -> None:
+    """Rewards that it knows to the last: the gain is that of its own top actions, whatever was logged how often."""
+    rng = np.random.default_rng(6)
+    n, n_actions = 500, 6
+    expected = rng.random((n, n_actions)).astype(np.float32)
+    action = np.minimum(rng.geometric(0.4, n) - 1, n_actions - 1)
+    scores = [rng.normal(size=(n, n_actions)).astype(np.float32), expected, -expected]
+    target = expected[np.arange(n), action].astype(np.float64)
+    for best in (1, 3, n_actions):
+        _, gains, errors = choose_by_value(
+            scores, np.eye(3), action, target, rng.uniform(1.0, 30.0, n), expected, n_best=best
+        )
+        ranked = [np.argsort(-one, axis=1)[:, :best] for one in scores]
+        value = [np.take_along_axis(expected, top, axis=1).mean(axis=1) for top in ranked]
+        assert gains == pytest.approx([0.0, *((one - value[0]).mean() for one in value[1:])], abs=1e-6)
+        assert errors == pytest.approx([0.0, *((one - value[0]).std() / n**0.5 for one in value[1:])], abs=1e-6)
