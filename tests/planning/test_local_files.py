@@ -77,7 +77,7 @@ def test_an_appointment_that_cannot_be_read_is_refused_by_column_and_value(tmp_p
 
 @pytest.mark.parametrize("days", [1, 3])
 def test_an_appointment_is_of_one_day_of_the_plan_or_of_none(tmp_path, days):
-    """Days begin just after the instant at which the plan begins and end at the same time of the next, to the second."""
+    """Days begin just after the instant at which the plan begins, and end at that time of the next, to the second."""
     begin = AS_OF
     seconds = [day * 86_400 + near for day in range(days + 1) for near in (-1, 0, 1)]
     path = tmp_path / "appointments.csv"
@@ -90,4 +90,4 @@ def test_an_appointment_is_of_one_day_of_the_plan_or_of_none(tmp_path, days):
         for day in range(-1, days + 1)
     ]
     assert told == expected
-    assert sum(told, []) == read.table["account_id"].tolist() != []
+    assert [one for day in told for one in day] == read.table["account_id"].tolist() != []
