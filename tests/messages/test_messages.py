@@ -288,9 +288,10 @@ def test_a_text_hands_over_only_to_a_channel_that_was_agreed_to():
     over = [one for one in catalogue.templates if one.handover is not None]
     assert over
     for template in over:
+        days = {"preventive": -1, "administrative": 10, "extrajudicial": 45, "judicial": 120}[template.stages[0]]
         asked = {"channel": [template.channels[0]], "tone": [template.tone], "kind": [template.kind],
-                 "days_past_due": [{"preventive": -1, "administrative": 10, "extrajudicial": 45, "judicial": 120}[
-                     template.stages[0]]], "language": [template.language], "purpose": template.purposes[0]}  # fmt: skip
+                 "days_past_due": [days], "language": [template.language],
+                 "purpose": template.purposes[0]}  # fmt: skip
         agreed = 1 << CHANNELS.index(template.handover)
         others = sum(1 << at for at in range(len(CHANNELS))) & ~agreed
         for channels, hands_over in ((None, False), ([0], False), ([others], False), ([agreed], True)):
