@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.deciding import Accounts, Decider, decide, week_ahead
-from recommender.deciding.best_hour import aged
+from recommender.deciding.best_hour import _hours, aged
 from recommender.strategy import SeedStrategy
 
 BOGOTA = ZoneInfo("America/Bogota")
@@ -103,3 +104,35 @@ def test_the_seed_rules_and_a_closed_week() -> None:
         week_ahead(seeds, [ACCOUNT], channel="fax", as_of=MONDAY, packs=["CO"])
     with pytest.raises(ValueError, match="one account"):
         week_ahead(seeds, [ACCOUNT, ACCOUNT], channel="sms", as_of=MONDAY, packs=["CO"])
+
+
+@pytest.mark.parametrize(
+    ("friendly", "firm", "told"),
+    [
+        (("window", "tone"), ("window", "cap"), "window"),  # whatever tone: the hours close it
+        (("cap", "window", "tone"), ("window", "cap"), "cap;window"),
+        (("window",), ("cap",), "window"),  # nothing closes both: what closes the first
+        (("window",), (), "window"),
+    ],
+)
+def test_an_hour_is_closed_by_the_rules_that_close_all_that_could_be_done_in_it(friendly, firm, told):
+    """With their citations, those that have one; a rule that closes one tone alone is no reason."""
+    space = ActionSpace({"channel": ["sms", "call"], "hour": [9, 18], "tone": ["friendly", "firm"]})
+    frame = space.to_frame()
+    on_channel = (frame["channel"] == "call").to_numpy()
+    cells = {hour: np.flatnonzero(on_channel & (frame["hour"] == hour).to_numpy()) for hour in (9, 18)}
+    rules = {int(cells[9][0]): friendly, int(cells[9][1]): firm}
+    eligibility = SimpleNamespace(
+        contact_at=np.array([["2026-12-07T14:00", "2026-12-07T23:00"]], dtype="datetime64[us]"),
+        rules=lambda _, action: rules.get(action, ("window",)),
+        provenance=SimpleNamespace(citation=lambda rule: "" if rule == "cap" else f"law of the {rule}"),
+    )
+    ranked = pd.DataFrame(columns=["channel", "hour", "tone", "expected_reward", "lo", "hi", "rank", "template_id"])
+    made = SimpleNamespace(
+        accounts=Accounts.of([ACCOUNT]), ranked=ranked, actions=space, values=(), eligibility=eligibility
+    )  # fmt: skip
+    first = _hours(made, "call", cells).iloc[0]
+    assert not first["legal"] and first["hour"] == 9 and first["weekday"] == "mon"
+    assert first["rules"] == told
+    assert first["citations"] == ";".join(f"law of the {one}" for one in told.split(";") if one != "cap")
+    assert np.isnan(first["expected_reward"])

@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender.columns import Columns
 from recommender.deciding import Segments
+from recommender.errors import InvalidInput
 
 RULES = """
 schema = 1
@@ -43,3 +46,54 @@ def test_cells_of_any_table_are_read_alike(condition, wanted, many):
         assert [one == "middle" for one in Segments.from_toml(rules).of(accounts)] == wanted * many
         alone = [Segments.from_toml(rules).of(accounts.take(np.array([row])))[0] == "middle" for row in range(5)]
         assert alone == wanted
+
+
+ASKED = {
+    "at_least = 1": [False, True, True, False], "below = 2": [True, True, False, False],
+    "at_least = 1, below = 2": [False, True, False, False], "known = true": [True, True, True, False],
+    "known = false": [False, False, False, True], 'in = ["1", "2"]': [False, True, True, False],
+    'has = ["1"]': [False, True, False, False],
+}  # fmt: skip
+
+
+def when(*conditions):
+    """Segments of one rule."""
+    return RULES.split("when")[0] + f"when = [{', '.join(conditions)}]"
+
+
+@pytest.mark.parametrize("condition", ASKED)
+def test_a_column_that_is_not_there_is_a_value_that_nobody_knows(condition):
+    """Of all conditions only ``known = false`` holds of it, as of an empty cell."""
+    rules = Segments.from_toml(when(f"{{ column = 'x', {condition} }}"))
+    cells = [0, 1, 2, None]
+    assert [one == "middle" for one in rules.of(Columns.of([{"x": cell} for cell in cells]))] == ASKED[condition]
+    assert (rules.of(Columns.of([{"y": 1}])) == ["middle"]) == ASKED[condition][-1]
+
+
+@pytest.mark.parametrize(("one", "other"), [(a, b) for a in ASKED for b in ASKED if a.split()[0] < b.split()[0]])
+def test_a_condition_asks_one_thing(one, other):
+    """Two ways to ask at once are refused, but for both ends of a range; nothing at all is refused as well."""
+    both = when(f"{{ column = 'x', {one}, {other} }}")
+    if {one, other} == {"at_least = 1", "below = 2"}:
+        assert Segments.from_toml(both).segments[0].when[0].below == 2.0
+        return
+    with pytest.raises(InvalidInput):
+        Segments.from_toml(both)
+    with pytest.raises(InvalidInput, match="needs at_least or below"):
+        Segments.from_toml(when("{ column = 'x' }"))
+
+
+@given(st.lists(st.tuples(*[st.one_of(st.none(), st.integers(0, 3))] * 2), min_size=1, max_size=12), st.randoms())
+def test_an_account_is_of_the_first_segment_whose_conditions_all_hold(rows, random):
+    """In any order of the rules, as a loop over accounts and rules in plain Python finds it; else it is of none."""
+    rules = [(name, low, high) for name, low, high in zip("abcd", (0, 1, 2, 0), (2, 3, 3, 1), strict=True)]
+    random.shuffle(rules)
+    text = "schema = 1\n" + "".join(
+        f"[[segments]]\nid = '{name}'\nfamily = 'cause'\ntitle = 't'\n"
+        f"when = [{{ column = 'x', at_least = {low} }}, {{ column = 'y', below = {high} }}]\n"
+        for name, low, high in rules
+    )
+    found = Segments.from_toml(text).of(Columns.of([{"x": x, "y": y} for x, y in rows]))
+    for (x, y), name in zip(rows, found, strict=True):
+        held = [one for one, low, high in rules if x is not None and y is not None and x >= low and y < high]
+        assert name == (held[0] if held else "other")

@@ -88,3 +88,21 @@ def test_the_verb_finds_them_in_a_file(tmp_path):
     assert found["naive_timestamps"]["figures"]["rows"] == n
     assert found["times_in_clock_gap"]["figures"]["rows"] >= 1
     assert "no_propensities" in found
+
+
+@pytest.mark.parametrize("zone", ["Europe/Madrid", "America/Santiago", "America/Bogota"])
+@pytest.mark.parametrize("hours", [-4, -3, 1, 2, 7])
+@pytest.mark.parametrize("near", [0.005, 0.5])
+def test_an_hour_off_either_way_is_the_other_season(zone, hours, near):
+    """Of one offset all year the rows of the season in which it is an hour off; other errors are another fault."""
+    days = pd.date_range("2026-01-01T12:00Z", "2026-12-31T12:00Z", freq="D")
+    right = [day.tz_convert(zone).isoformat() for day in days]
+    fixed = [day.tz_convert(f"Etc/GMT{-hours:+d}").isoformat() for day in days]
+    some = np.random.default_rng(0).random(len(days)) < near
+    written = np.where(some, fixed, right)
+    truth = np.array([pd.Timestamp(text).utcoffset().total_seconds() / 3_600 for text in right])
+    off = some & (np.abs(truth - hours) == 1)
+    found = codes(pd.Series(written), zones=pd.Series([zone] * len(days))).get("offset_ignores_daylight_saving")
+    assert (found is not None) == (off.sum() > 0.01 * len(days))
+    if found is not None:
+        assert (found.figures["rows"], found.figures["judged"]) == (off.sum(), len(days))

@@ -116,6 +116,24 @@ def test_an_action_that_was_never_chosen_has_no_support():
     assert unlogged == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_support_is_counted_cell_by_cell_and_once(seed):
+    """In plain loops: the target's probability where an action was not eligible, was never chosen, or both."""
+    rng = np.random.default_rng(seed)
+    n, n_actions = 150, 6
+    target = rng.dirichlet(np.ones(n_actions), n)
+    eligible = rng.random((n, n_actions)) < 0.7
+    action = rng.integers(0, n_actions - 2, n)  # the last two never
+    eligible[np.arange(n), action] = True
+    lacking = 0.0
+    for row in range(n):
+        for one in range(n_actions):
+            lacking += target[row, one] * (one >= n_actions - 2 or not eligible[row, one])
+    weight = np.ones(n)  # says nothing against it
+    given = {"propensity_logged": np.ones(n, dtype=bool), "eligible": eligible}
+    assert unsupported_share(weight, action, target, **given) == pytest.approx(lacking / n)
+
+
 def test_estimated_propensities_below_one_decision_are_no_support():
     """Less than 1 / n, or one in a hundred in a short log."""
     target = np.full((1_000, 2), 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from recommender.errors import InvalidInput, NoEligibleAction
 from recommender.evaluation import evaluate
@@ -220,3 +221,36 @@ def test_a_broken_assignment_is_refused():
         analyse(reward, mixed, debtor, treated_share=0.5)
     alone = analyse(reward[:3], treated[:3], debtor[:3], treated_share=0.5)
     assert alone.verdict == "refused"
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("with_covariate", [False, True])
+def test_an_experiment_is_that_of_a_loop_over_debtors(confidence, with_covariate):
+    """Welch's interval, each arm's variance from what its debtors pull its mean by, and the p value with it."""
+    rng = np.random.default_rng(7)
+    debtor = rng.integers(0, 40, 160)
+    treated = debtor % 3 == 0
+    reward = rng.normal(size=40)[debtor] + rng.normal(size=160) + 0.3 * treated
+    known = rng.normal(size=160) + reward if with_covariate else None
+    found = analyse(reward, treated, debtor, treated_share=1 / 3, covariate=known, confidence=confidence)
+    if known is not None:
+        slope = np.cov(known, reward)[0, 1] / known.var(ddof=1)
+        reward = reward - slope * (known - known.mean())
+    mean, variance, freedom = {}, {}, {}
+    for arm in (False, True):
+        rows = np.flatnonzero(treated == arm)
+        mean[arm] = sum(reward[rows]) / len(rows)
+        pulls = [
+            sum(reward[row] - mean[arm] for row in rows if debtor[row] == one) for one in set(debtor[rows].tolist())
+        ]
+        n = len(pulls)
+        variance[arm], freedom[arm] = n / (n - 1) * sum(one**2 for one in pulls) / len(rows) ** 2, n - 1
+    error = sum(variance.values()) ** 0.5
+    degrees = error**4 / sum(variance[arm] ** 2 / freedom[arm] for arm in variance)
+    effect = mean[True] - mean[False]
+    half = stats.t.ppf(0.5 + confidence / 2, degrees) * error
+    assert (found.control_mean, found.treated_mean) == (pytest.approx(mean[False]), pytest.approx(mean[True]))
+    told = [found.effect.value, found.effect.low, found.effect.high, found.effect.standard_error]
+    assert told == pytest.approx([effect, effect - half, effect + half, error])
+    assert found.effect.degrees_of_freedom == pytest.approx(degrees)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(effect) / error, degrees))

@@ -7,12 +7,14 @@ import pytest
 from scipy import stats
 
 from recommender.errors import InvalidInput
+from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.intervals import (
     cluster_bootstrap,
     cluster_interval,
     finite_sample_lower_bound,
     time_blocks,
 )
+from recommender.evaluation.policy_view import PolicyView, paired_with
 from recommender.evaluation.skewness import ends, quantile_at
 
 
@@ -159,3 +161,42 @@ def test_large_clusters_count_for_what_they_pull():
     assert interval.degrees_of_freedom <= size.sum() ** 2 / np.sum(size**2) - 1 + 1e-9
     assert covered >= stats.binom.ppf(0.005, 400, 0.93)
     assert before < covered
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("factor", [0.0, 0.5, 3.0])
+def test_what_is_added_to_the_variance_has_no_skewness_of_its_own(sign, factor):
+    """The third moment of the estimate stays; divided by more of a spread it leans less, and the interval grows."""
+    x = np.zeros(600)
+    x[:60] = sign
+    alone = cluster_interval(x, np.arange(600))
+    more = cluster_interval(x, np.arange(600), extra_variance=factor * alone.standard_error**2)
+    assert more.standard_error == pytest.approx(alone.standard_error * np.sqrt(1.0 + factor))
+    assert abs(alone.skewness) > 0.05
+    assert more.skewness * more.standard_error**3 == pytest.approx(alone.skewness * alone.standard_error**3)
+    assert more.low <= alone.low and more.high >= alone.high
+    quantile = stats.t.ppf(0.975, more.degrees_of_freedom)
+    below, above = (one * more.standard_error for one in ends(quantile, more.skewness))
+    assert (more.low, more.high) == (pytest.approx(more.value - below), pytest.approx(more.value + above))
+
+
+@pytest.mark.parametrize("with_baseline", [True, False])
+@pytest.mark.parametrize("size", [40, 200])
+def test_within_a_slice_what_is_added_to_the_variance_is_that_of_fewer_rows(with_baseline, size):
+    """As every variance of a mean: a fifth of the rows, five times as much; the larger one of both policies."""
+    rng = np.random.default_rng(2)
+    n = 200
+    log = LogVectors(rng.normal(size=n), np.zeros(n, dtype=np.int64), np.full(n, 0.5), np.zeros(n, dtype=bool),
+                     np.arange(n))  # fmt: skip
+
+    def view(extra):
+        weight = rng.gamma(2.0, 0.5, n)
+        return PolicyView(weight, weight, rng.normal(size=n), rng.normal(size=n), rng.normal(size=n), extra, None)
+
+    target, baseline = view(0.02), view(0.03) if with_baseline else None
+    pair = paired_with(target, baseline, log, np.arange(size))
+    assert pair.extra_variance == pytest.approx((0.03 if with_baseline else 0.02) * n / size)
+    # Either policy's rows may rule the difference: a row counts by the larger of its two shares.
+    own = target.weight[:size] / target.weight[:size].mean()
+    other = baseline.weight[:size] / baseline.weight[:size].mean() if with_baseline else np.ones(size)
+    assert pair.weight == pytest.approx(np.maximum(own, other))

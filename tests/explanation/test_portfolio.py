@@ -1,13 +1,17 @@
 """The portfolio's explanation: sampled with its error, plain on disk, empty where there is too little."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from recommender.actions import ActionSpace
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.explanation import GlobalExplanation, explain, explain_portfolio
-from recommender.explanation.global_explanation import EVERYBODY, FEWEST_ACCOUNTS
+from recommender.explanation.dependence import dependence_curves
+from recommender.explanation.global_explanation import EVERYBODY, FEWEST_ACCOUNTS, _expected, _sizes
 from recommender.store.files.explanations import read_global_explanation, write_global_explanation
 
 
@@ -25,6 +29,11 @@ def test_concepts_are_those_of_the_local_explanations(strategy, simulated, portf
     for position, name in enumerate(names):
         assert table.loc[name, "mean_abs"] == pytest.approx(np.abs(split[:, 0, position]).mean(), rel=1e-9)
         assert table.loc[name, "mean"] == pytest.approx(split[:, 0, position].mean(), abs=1e-12)
+        # 1.96 errors of the sample, which shrink by the share of the portfolio that was looked at
+        shrunk = np.sqrt(1 - 120 / len(simulated.contacts))
+        half = 1.96 * shrunk * np.abs(split[:, 0, position]).std(ddof=1) / np.sqrt(120)
+        assert table.loc[name, "hi"] - table.loc[name, "mean_abs"] == pytest.approx(half, rel=1e-9)
+        assert table.loc[name, "lo"] == pytest.approx(max(0.0, table.loc[name, "mean_abs"] - half), abs=1e-12)
     assert portfolio.about["n_sampled"] == 120
     assert portfolio.about["n_accounts"] == len(simulated.contacts)
     assert table["rank"].tolist() == list(range(1, len(names) + 1))
@@ -123,3 +132,73 @@ def test_segments_of_ones_own(strategy, simulated):
             explain_portfolio(strategy, accounts, by=by, sample=80)
     with pytest.raises(InvalidInput, match="sample"):
         explain_portfolio(strategy, accounts, sample=1)
+
+
+@pytest.mark.parametrize("shrink", [1.0, 0.4])
+def test_a_curve_is_the_mean_of_each_bin_with_its_interval(shrink):
+    """In plain loops over numbers, frequent and rare categories, and what is missing; 1.96 errors to either side."""
+    rng = np.random.default_rng(1)
+    n = 400
+    number = np.where(rng.random(n) < 0.1, np.nan, np.round(rng.normal(size=n), 2))
+    letter = np.array(list("abcdefghijklmnop"))[np.minimum(rng.geometric(0.2, n) - 1, 15)]
+    split = np.column_stack([np.nan_to_num(number) + rng.normal(size=n), rng.normal(size=n)])
+    explained = SimpleNamespace(
+        served=SimpleNamespace(encoder=SimpleNamespace(categorical_positions=[1])), features=["number", "letter"],
+        X=np.column_stack([number, rng.integers(1, 5, n)]), context=pd.DataFrame({"number": number, "letter": letter}),
+    )  # fmt: skip
+    curves, density = dependence_curves(explained, split, [0, 1], shrink)
+    common = pd.Series(letter).value_counts().index[:12].tolist()
+    for position, (_, curve) in enumerate(curves.groupby("feature", sort=False)):
+        assert curve["n_accounts"].sum() == n and curve["share"].sum() == pytest.approx(1.0)
+        for row in curve.itertuples():
+            if position == 0 and pd.isna(row.low):
+                here = np.isnan(number)
+            elif position == 0:
+                here = (number >= row.low) & (number <= row.high)
+            else:
+                here = ~np.isin(letter, common) if row.level == "(others)" else letter == row.level
+            values = split[here, position].tolist()
+            mean = sum(values) / len(values)
+            error = (sum((one - mean) ** 2 for one in values) / (len(values) - 1) / len(values)) ** 0.5
+            assert (row.n_accounts, row.mean) == (len(values), pytest.approx(mean))
+            assert [row.lo, row.hi] == pytest.approx([mean - 1.96 * shrink * error, mean + 1.96 * shrink * error])
+    assert density["share"].sum() == pytest.approx((~np.isnan(number)).mean())
+
+
+@pytest.mark.parametrize(("apart", "is_told"), [(1.7, False), (2.3, True), (5.0, True)])
+@pytest.mark.parametrize("shrink", [1.0, 0.5])
+def test_a_rank_is_told_alone_where_another_has_less_than_a_fortieth(apart, is_told, shrink):
+    """Two concepts whose sizes lie so many errors of their difference apart, and a third far below both."""
+    rng = np.random.default_rng(0)
+    pattern = rng.normal(size=400)
+    pattern = (pattern - pattern.mean()) / pattern.std()
+    gap = apart * shrink * 2.0 * 0.3 / np.sqrt(400)
+    values = np.column_stack([3.0 + gap + 0.3 * pattern, 3.0 - 0.3 * pattern, np.full(400, 0.1)])
+    table = _sizes(
+        values, {EVERYBODY: np.full(400, EVERYBODY, dtype=object)}, shrink, {"group": list("abc")}, rng
+    ).set_index("group")
+    assert table["rank"].tolist() == [1.0, 2.0, 3.0]
+    told = [(row.rank_lo, row.rank_hi) for row in table.itertuples()]
+    assert told == ([(1, 1), (2, 2), (3, 3)] if is_told else [(1, 2), (1, 2), (3, 3)])
+
+
+def test_a_cell_of_two_factors_is_the_mean_over_accounts_with_its_interval():
+    """Each account counts once, by what is open to it; 1.96 errors of accounts, in plain loops."""
+    rng = np.random.default_rng(3)
+    actions = ActionSpace({"channel": ["a", "b"], "hour": [9, 12, 18], "tone": ["x", "y"]}, no_contact=True)
+    rewards, allowed = rng.normal(size=(60, 13)), rng.random((60, 13)) < 0.4
+    table = _expected(SimpleNamespace(actions=actions, rewards=rewards, eligible=allowed), 0.5)
+    levels = actions.to_frame().iloc[:12]
+    assert len(table) == 2 * 3 + 2 * 2 + 3 * 2
+    for row in table.itertuples():
+        of_pair = (levels[row.factor_a].astype(str) == row.level_a) & (levels[row.factor_b].astype(str) == row.level_b)
+        means = []
+        for account in range(60):
+            own = [rewards[account, one] for one in np.flatnonzero(of_pair) if allowed[account, one]]
+            means += [sum(own) / len(own)] if own else []
+        half = 1.96 * 0.5 * np.std(means, ddof=1) / np.sqrt(len(means))
+        assert row.n_accounts == len(means)
+        expected = [np.mean(means), np.mean(means) - half, np.mean(means) + half]
+        if len(means) < FEWEST_ACCOUNTS:
+            expected = [np.nan] * 3
+        assert [row.mean, row.lo, row.hi] == pytest.approx(expected, nan_ok=True)

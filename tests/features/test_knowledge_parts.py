@@ -64,7 +64,11 @@ def test_parts_tell_what_the_whole_tells(seed: int, n: int, n_parts: int) -> Non
     for number in range(n_parts):
         rows = np.flatnonzero(part_of == number)
         part = whole.of_accounts(asked.iloc[rows])
-        assert len(part.events.account_ids) <= len(rows)
+        # and nothing of anybody else, whose facts have no business there
+        assert set(part.events.account_ids) <= set(asked.iloc[rows])
+        stated = set(asked.iloc[rows]) & set(whole.states.account_ids)
+        assert set(part.states.account_ids) == stated or (not stated and len(part.states.account_ids) == 1)
+        assert part.debtor_of is None or set(part.debtor_of.index) <= set(asked.iloc[rows])
         found = part.at(asked.iloc[rows], moment.iloc[rows].reset_index(drop=True))
         pd.testing.assert_frame_equal(
             found, expected.iloc[rows].reset_index(drop=True), check_exact=True, check_dtype=False

@@ -27,6 +27,10 @@ def test_everything_asked_of_the_sets_is_what_the_booleans_say(allowed, seed):
     np.testing.assert_array_equal(sets.allows(action), allowed[np.arange(len(allowed)), action])
     np.testing.assert_array_equal(sets.sizes(), allowed.sum(axis=1))
     np.testing.assert_array_equal(sets.ever(), allowed.any(axis=0))
+    part = sets.take(at)  # sets that none of these decisions has say nothing of them
+    np.testing.assert_array_equal(part.ever(), allowed[at].any(axis=0))
+    np.testing.assert_array_equal(part.sizes(), allowed[at].sum(axis=1))
+    np.testing.assert_array_equal(part.allows(action[at]), allowed[at, action[at]])
     assert len(sets.packed) == len(np.unique(allowed, axis=0))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import norm
 
 from recommender.actions import ActionSpace
@@ -103,3 +103,25 @@ def test_an_idle_action_earns_nothing_for_certain():
     belief = JointBelief(Hurdle(np.zeros(2)), {"event": np.zeros((1, 2))}, {"event": np.ones((1, 1, 2))}, idle=1)
     assert belief.expected_reward[0].tolist() == [0.5, 0.0]
     assert belief.difference(np.array([0]), np.array([1])).standing == ["better"]
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(-1.0, 0.4), (0.5, 1.5)])
+def test_an_interval_of_a_difference_leaves_out_a_twentieth(mean, sd):
+    """Against an action that earns nothing the ends are those of the reward: 1.96 deviations of its margin."""
+    belief = JointBelief(
+        Hurdle(np.zeros(2)), {"event": np.array([[mean, 0.0]])}, {"event": np.array([[[sd, 0.0]]])}, idle=1
+    )
+    there, back = (belief.difference(np.array([a]), np.array([1 - a])) for a in (0, 1))
+    margins = logit([there.lo[0], there.hi[0]])
+    assert (margins - mean) / sd == pytest.approx([-1.96, 1.96], abs=0.1)
+    assert (back.lo[0], back.hi[0]) == pytest.approx((-there.hi[0], -there.lo[0]))
+    assert there.p_better[0] == 1.0 and back.p_better[0] == 0.0
+
+
+def test_alike_is_within_a_tenth_of_what_the_better_of_both_earns():
+    """Whichever is named first: rewards that are known exactly, a little nearer than a tenth and a little further."""
+    for share, alike in ((0.901, 1.0), (0.899, 0.0)):
+        margins = logit(np.array([0.4, 0.4 * share]))
+        belief = _belief(margins, np.zeros((1, 2)))
+        for a in (0, 1):
+            assert belief.difference(np.array([a]), np.array([1 - a])).p_alike[0] == alike

@@ -10,6 +10,7 @@ from recommender.actions import ActionSpace
 from recommender.history import LoggedFeedback
 from recommender.learning.nuisance import LogNuisance, assign_folds, cross_fit_propensities, cross_fit_rewards
 from recommender.learning.nuisance.of_log import dated_context
+from recommender.learning.nuisance.propensities import summarise
 
 
 def softmax(z):
@@ -195,3 +196,41 @@ def test_the_same_state_gives_the_same_numbers():
     assert np.array_equal(one, two)
     one, two = (cross_fit_propensities(context, ["stage"], space, action, None, random_state=3) for _ in range(2))
     assert np.array_equal(one.all, two.all)
+
+
+@pytest.mark.parametrize("n", [50, 999, 1_001, 20_000])
+def test_a_propensity_is_lifted_to_the_floor_and_no_further(n):
+    """A thousandth, or one row of the log where that is less; what lies above it stays to the bit."""
+    rng = np.random.default_rng(0)
+    own = np.concatenate([[1e-9, 1e-3, 1.0 / n], rng.uniform(0.0, 0.01, n - 3)]).astype(np.float32)
+    told = summarise(np.column_stack([own, 1 - own]), np.zeros(n, dtype=np.int64), None)
+    floor = 1e-3 if n <= 1_000 else 1.0 / n
+    assert told.floor == pytest.approx(floor)
+    assert told.logged.min() == told.floor
+    above = own.astype(np.float64) >= told.floor
+    assert (told.logged[above] == own[above]).all()
+    assert told.n_floored == int((~above).sum()) > 0
+
+
+def test_the_mean_of_inverse_propensities_is_1_where_they_are_right():
+    """Over what each row was allowed: five of ten actions drawn evenly are as right as all ten."""
+    rng = np.random.default_rng(1)
+    eligible = np.argsort(rng.random((4_000, 10)), axis=1) < rng.integers(1, 11, 4_000)[:, None]
+    policy = (eligible / eligible.sum(axis=1, keepdims=True)).astype(np.float32)
+    told = summarise(policy, draw(policy, rng), eligible)
+    assert told.mean_inverse == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_only_its_own_group_shows_does_not_predict_a_row():
+    """Every debtor is always called at an hour of his own: known from himself alone, so nobody is told it."""
+    rng = np.random.default_rng(2)
+    space = ActionSpace({"hour": range(9, 13)})
+    debtor = np.repeat(np.arange(60), 10)
+    action = rng.integers(0, 4, 60)[debtor]
+    context = pd.DataFrame({"who": pd.Series(debtor).map("d{}".format), "place": rng.normal(size=60)[debtor]})
+    told = cross_fit_propensities(context, ["who"], space, action, debtor)
+    assert told.predictability < 0.2
+    assert told.log_loss > 0.95 * told.base_log_loss
+    # the same decisions taken for people of their own: now others of the same name tell it
+    known = cross_fit_propensities(context, ["who"], space, action, np.arange(600))
+    assert known.predictability > 0.9 and known.log_loss < 0.3 * known.base_log_loss

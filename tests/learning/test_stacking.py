@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import expit
 
 from recommender.learning.stacking import (
@@ -11,6 +13,7 @@ from recommender.learning.stacking import (
     group_folds,
     order_weights,
     share_earned,
+    spoken_for,
     stack_weights,
 )
 
@@ -126,3 +129,32 @@ def test_a_gain_in_level_alone_earns_no_order() -> None:
             (rng.random(8_000) < expit(eta)).astype(float) if family == "binomial" else eta + rng.normal(size=8_000)
         )
         assert share_earned(level, simple, simple + 0.01 * rng.normal(size=8_000), target, family, 3)[0] < 0.5
+
+
+def test_what_the_reward_model_explains_is_no_noise_of_a_value() -> None:
+    """Rewards that it knows to the last: the gain is that of its own top actions, whatever was logged how often."""
+    rng = np.random.default_rng(6)
+    n, n_actions = 500, 6
+    expected = rng.random((n, n_actions)).astype(np.float32)
+    action = np.minimum(rng.geometric(0.4, n) - 1, n_actions - 1)
+    scores = [rng.normal(size=(n, n_actions)).astype(np.float32), expected, -expected]
+    target = expected[np.arange(n), action].astype(np.float64)
+    for best in (1, 3, n_actions):
+        _, gains, errors = choose_by_value(
+            scores, np.eye(3), action, target, rng.uniform(1.0, 30.0, n), expected, n_best=best
+        )
+        ranked = [np.argsort(-one, axis=1)[:, :best] for one in scores]
+        value = [np.take_along_axis(expected, top, axis=1).mean(axis=1) for top in ranked]
+        assert gains == pytest.approx([0.0, *((one - value[0]).mean() for one in value[1:])], abs=1e-6)
+        assert errors == pytest.approx([0.0, *((one - value[0]).std() / n**0.5 for one in value[1:])], abs=1e-6)
+
+
+@given(st.floats(-1e6, 1e6), st.integers(1, 50))
+def test_a_gain_speaks_for_a_share_from_what_chance_gives_on(gain: float, n_free: int) -> None:
+    """Half a nat a number is chance and speaks for nothing; beyond it the share rises towards the whole."""
+    share = spoken_for(gain, n_free)
+    assert 0.0 <= share < 1.0
+    assert (share > 0.0) == (2.0 * gain > n_free)
+    assert spoken_for(gain + 1.0, n_free) >= share >= spoken_for(gain, n_free + 1)
+    if share > 0.0:
+        assert share == pytest.approx(1.0 - n_free / (2.0 * gain))

@@ -219,6 +219,40 @@ def test_tone_comes_from_what_is_given_then_the_catalogue_then_the_text():
     assert list(found.index) == [10, 11, 12, 13, 14]
 
 
+@pytest.mark.parametrize("has", [(1, 1, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (0, 0, 1), (0, 0, 0)])
+def test_what_is_told_of_a_message_goes_before_what_is_known_of_its_text(has):
+    """The tone of the row, else that of its template, else a guess; a word that is no tone is none."""
+    template = next(one for one in default_catalogue().templates if one.tone == "formal-legal")
+    text = next(one for one in default_catalogue().templates if one.tone == "friendly").body
+    row = {"tone": "firm" if has[0] else "loud", "template_id": template.id if has[1] else "no-such",
+           "text": text if has[2] else None}  # fmt: skip
+    found = infer_tones(pd.DataFrame([row])).iloc[0]
+    sources = ("given", "catalogue", "classifier", "unknown")
+    source = sources[has.index(1) if 1 in has else 3]
+    assert found["tone_source"] == source
+    expected = {"given": "firm", "catalogue": "formal-legal", "classifier": "friendly", "unknown": None}[source]
+    assert found["tone"] == expected or (expected is None and pd.isna(found["tone"]))
+
+
+def test_a_guess_is_told_from_the_certainty_on_that_is_asked_for():
+    """Whatever that is: at it and above the tone stands, below it is null; how sure the guess is stands always."""
+    texts = [f"{one.body} {word}" for one in default_catalogue().templates[::12] for word in ("", "mora", "ok thanks")]
+    contacts = pd.DataFrame({"text": texts})
+    sure = infer_tones(contacts, least=0.0)
+    assert (sure["tone_source"] == "classifier").all() and sure["tone_probability"].nunique() > 5
+    usual = infer_tones(contacts)
+    for least in (0.6, *sure["tone_probability"].quantile([0.2, 0.5, 0.9], interpolation="nearest")):
+        found = infer_tones(contacts, least=least)
+        kept = sure["tone_probability"] >= least
+        assert (
+            found["tone"].where(kept, None).equals(sure["tone"].where(kept, None)) and found["tone"][~kept].isna().all()
+        )
+        assert found["tone_source"].tolist() == ["classifier" if one else "unsure" for one in kept]
+        assert found["tone_probability"].equals(sure["tone_probability"])
+        if least == 0.6:
+            assert found.equals(usual)
+
+
 def test_the_classifier_reads_texts_it_has_not_seen():
     """Trained without the chat texts it names their tone; where it is unsure it is wrong more often."""
     templates = default_catalogue().templates
@@ -246,3 +280,21 @@ def test_few_letters_shout_nothing():
     """From the twenty-first on."""
     assert lint_text("A" * 20) == []
     assert [one.rule for one in lint_text("A" * 21)] == ["shouting"]
+
+
+def test_a_text_hands_over_only_to_a_channel_that_was_agreed_to():
+    """By the set of channels of each debtor; without one, or with others alone, it is the plain text of its kind."""
+    catalogue = default_catalogue()
+    over = [one for one in catalogue.templates if one.handover is not None]
+    assert over
+    for template in over:
+        days = {"preventive": -1, "administrative": 10, "extrajudicial": 45, "judicial": 120}[template.stages[0]]
+        asked = {"channel": [template.channels[0]], "tone": [template.tone], "kind": [template.kind],
+                 "days_past_due": [days], "language": [template.language],
+                 "purpose": template.purposes[0]}  # fmt: skip
+        agreed = 1 << CHANNELS.index(template.handover)
+        others = sum(1 << at for at in range(len(CHANNELS))) & ~agreed
+        for channels, hands_over in ((None, False), ([0], False), ([others], False), ([agreed], True)):
+            (found,) = catalogue.template_ids(**asked, open_channels=channels)
+            chosen = None if found is None else catalogue.get(found)
+            assert (chosen is not None and chosen.handover == template.handover) == hands_over, template.id

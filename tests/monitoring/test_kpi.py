@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from recommender.errors import InvalidInput
 from recommender.monitoring.kpi import (
@@ -14,7 +15,7 @@ from recommender.monitoring.kpi import (
     split_p_value,
     weekly_trend,
 )
-from recommender.monitoring.units import account_units
+from recommender.monitoring.units import EVENTS, account_units, units_of
 
 START = pd.Timestamp("2026-03-02", tz="UTC")  # a Monday
 COSTS = {"COP": {"call": 100.0, "sms": 10.0}, "MXN": {"call": 5.0, "sms": 1.0}}
@@ -231,3 +232,68 @@ def test_the_smaller_arm_says_whether_there_are_enough_accounts(few, accounts, i
     table = compare_arms(account_units(decisions, kept, arms)).set_index("kpi")
     assert table.loc["promise", "state"] == "ok" and table.loc["promise_kept", f"n_{few}"] == accounts
     assert (table.loc["promise_kept", "state"] == "few accounts") == is_few
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.95])
+@pytest.mark.parametrize("name", ["payment", "recovery", "promise_kept", "contacts"])
+def test_an_interval_is_that_of_two_ratios_over_debtors(name, confidence):
+    """Welch's, each arm's variance from what its debtors pull its ratio by, in plain loops."""
+    decisions, outcomes, arms = portfolio(400, seed=3)
+    kept = np.flatnonzero(outcomes["outcome"] == "promise_kept")
+    outcomes.iloc[kept[::3], outcomes.columns.get_loc("outcome")] = "promise_to_pay"  # and not kept
+    units = account_units(decisions, outcomes, arms, COSTS)
+    kpi = next(one for one in KPIS if one.name == name)
+    table = compare_arms(units, confidence=confidence).set_index("kpi").loc[name]
+    value, variance, freedom = {}, {}, {}
+    for arm in ("policy", "holdout"):
+        own = units.loc[units["arm"] == arm]
+        if name == "promise_kept":  # of those who promised
+            own = own.loc[own["promise"] > 0]
+        total = own[kpi.denominator].sum()
+        value[arm] = own[kpi.numerator].sum() / total
+        pulls = [
+            (part[kpi.numerator] - value[arm] * part[kpi.denominator]).sum() / total
+            for _, part in own.groupby("debtor_id")
+        ]
+        n = len(pulls)
+        variance[arm], freedom[arm] = n / (n - 1) * sum(pull**2 for pull in pulls), n - 1
+    both = sum(variance.values())
+    degrees = both**2 / sum(variance[arm] ** 2 / freedom[arm] for arm in variance)
+    half = stats.t.ppf(0.5 + confidence / 2, degrees) * both**0.5
+    difference = value["policy"] - value["holdout"]
+    assert table["state"] == "ok"
+    told = [float(table[column]) for column in ("difference", "low", "high")]
+    assert told == pytest.approx([difference, difference - half, difference + half])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_account_is_what_its_decisions_add_up_to(seed):
+    """In plain loops, in any order of the rows: sums of what is known, and what was known first of the rest."""
+    rng = np.random.default_rng(seed)
+    n = 80
+    at = START + pd.to_timedelta(rng.permutation(n), unit="h")
+    account = rng.integers(0, 25, n)
+    gap = rng.random((2, n)) < 0.3
+    decided = pd.DataFrame({
+        "account_id": [f"A{one}" for one in account], "debtor_id": [f"D{one // 2}" for one in account],
+        "decided_at": at, "arm": "policy", "currency": np.where(gap[0], None, rng.choice(["COP", "MXN"], n)),
+        "balance_minor": np.where(gap[1], np.nan, rng.integers(1, 10**6, n)), "contacts": rng.integers(0, 2, n),
+        "cost_minor": np.where(rng.random(n) < 0.4, np.nan, rng.integers(1, 50, n)),
+        "paid_minor": np.where(rng.random(n) < 0.7, np.nan, rng.integers(1, 900, n)),
+        **{name: (rng.random(n) < 0.3).astype(float) for name in EVENTS},
+    })  # fmt: skip
+    units = units_of(decided).set_index("account_id")
+    assert set(units.index) == set(decided["account_id"])
+    for name, unit in units.iterrows():
+        own = decided.loc[decided["account_id"] == name].sort_values("decided_at")
+        for column in ("currency", "balance_minor"):
+            known = [one for one in own[column] if not pd.isna(one)]
+            assert unit[column] == known[0] if known else pd.isna(unit[column]), column
+        for column in ("contacts", "cost_minor", "paid_minor"):
+            known = [one for one in own[column] if not pd.isna(one)]
+            expected = sum(known) if known or column == "paid_minor" else np.nan  # nothing paid is nothing
+            assert unit[column] == pytest.approx(expected, nan_ok=True), column
+        assert all(unit[name] == float(own[name].any()) for name in EVENTS)
+        same = units.loc[units["debtor_id"] == unit["debtor_id"], "debtor"]
+        assert unit["accounts"] == 1.0 and len({*same}) == 1
+    assert units["debtor"].nunique() == units["debtor_id"].nunique()

@@ -256,3 +256,67 @@ def test_an_offer_of_unknown_cost_holds_its_part_of_the_balance() -> None:
     told = [made[0] | {"cost_minor": 1.0}]
     assert OfferDesk(desk.prices, told).committed(NOW) == 1.0
     assert np.isnan(OfferDesk(desk.prices, [made[0] | {"balance_minor": None}]).committed(NOW))
+
+
+@pytest.mark.parametrize("told", [None, timedelta(days=3), timedelta(days=9)])
+@pytest.mark.parametrize("who", ["account", "debtor"])
+def test_an_offer_that_is_repeated_ends_when_it_ends(told: timedelta | None, who: str) -> None:
+    """Asked at any moment, it never runs longer than as first said; at its end, and for others, it is a new one."""
+    row = {"account_id": "A0", "debtor_id": "D" if who == "debtor" else None, "offer_id": "six", "offered_at": NOW}
+    row |= {"valid_until": None if told is None else NOW + told, "cost_minor": 5}
+    desk = OfferDesk(PriceList.from_toml(LIST), [row])
+    six, d10 = desk.prices.get("six"), desk.prices.get("d10")
+    assert six is not None and d10 is not None
+    end, tick = NOW + (timedelta(days=5) if told is None else told), timedelta(microseconds=1)
+
+    def until(offer: Offer, at: datetime, account: str = "A0") -> datetime:
+        return desk.valid_until(account, offer, at=at, debtor_id=row["debtor_id"])
+
+    for at in (NOW, NOW + timedelta(days=1, hours=7), end - tick):
+        assert until(six, at) == min(end, at + timedelta(days=5))
+    for at in (end, end + tick):
+        assert until(six, at) == at + timedelta(days=5)
+    assert until(six, NOW, "A1") == NOW + timedelta(days=5)
+    assert until(d10, NOW) == NOW + timedelta(days=d10.valid_days)
+
+
+@pytest.mark.parametrize("status", ["open", "sent", "accepted", "refused", "expired", "withdrawn"])
+def test_what_runs_is_paid_for_and_what_ended_is_not(status: str) -> None:
+    """With nothing left of the budget a running offer may be repeated for its account, and no other be made."""
+    prices = PriceList.from_toml(LIST.replace("budget_minor = 100_000", "budget_minor = 6_000"))
+    table = accounts({"balance_minor": 60_000}, {"balance_minor": 60_000})
+    made = {"account_id": "A0", "offer_id": "d10", "cost_minor": 6_000, "status": status}
+    now, before = ([made | {"offered_at": NOW - timedelta(days=days)}] for days in (2, 20))
+    # Accepted it binds the budget for good, else only while it runs; what is left goes to the first in line.
+    runs, binds = status in ("open", "sent"), status == "accepted"
+    assert OfferDesk(prices, now).committed(NOW) == (6_000.0 if runs or binds else 0.0)
+    assert allowed(OfferDesk(prices, now), table, [40, 40]) == ([{"d10"}, set()] if not binds else [set(), set()])
+    assert allowed(OfferDesk(prices, before), table, [40, 40]) == ([{"d10"}, set()] if not binds else [set(), set()])
+    granted = OfferDesk(prices, now, granted={})  # shared out before, and nothing to anybody
+    assert allowed(granted, table, [40, 40]) == ([{"d10"}, set()] if runs else [set(), set()])
+
+
+def test_the_same_offer_told_several_times_costs_what_it_costs_once() -> None:
+    """Repeated while it ran it is one offer, at the larger cost; of another end, account or list it is another one."""
+    told = {"account_id": "A0", "offer_id": "d10", "offered_at": NOW, "valid_until": NOW + timedelta(days=9)}
+    rows = [told | {"cost_minor": cost} for cost in (6_000, 7_000, 5_000)]
+    desk = OfferDesk(PriceList.from_toml(LIST), rows)
+    assert desk.committed(NOW) == 7_000.0
+    for other in ({"account_id": "A1"}, {"offer_id": "six"}, {"valid_until": NOW + timedelta(days=8)}):
+        assert OfferDesk(desk.prices, [*rows, rows[2] | other]).committed(NOW) == 12_000.0
+    assert np.isnan(OfferDesk(desk.prices, [*rows, told | {"cost_minor": None}]).committed(NOW))
+
+
+@pytest.mark.parametrize("status", ["open", "accepted", "refused", "expired", "withdrawn"])
+@pytest.mark.parametrize(
+    ("offer", "follows"), [("gone", set()), ("six", {"six"}), ("d10", {"d10"}), ("d20", {"d10", "d20"})]
+)
+def test_nothing_better_follows_whatever_became_of_the_offer_before(status: str, offer: str, follows: set[str]) -> None:
+    """Nor anything after one that left the list, which nobody can compare with; other debtors may be offered all."""
+    prices = PriceList.from_toml(LIST.replace("max_balance_minor = 49_999", "").replace("budget_minor = 100_000", ""))
+    made = {"account_id": "A0", "offer_id": offer, "offered_at": NOW - timedelta(days=60), "cost_minor": 5}
+    desk = OfferDesk(prices, [made | {"status": status}], authority="supervisor")
+    table = accounts({"balance_minor": 60_000}, {"balance_minor": 60_000})
+    # Six instalments are 2.5 % of capital: less than any discount of the list, so they may follow each.
+    own = follows | ({"six"} if offer != "gone" else set())
+    assert allowed(desk, table, [40, 40]) == [set() if status == "accepted" else own, {"d10", "d20", "six"}]

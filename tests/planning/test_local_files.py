@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -73,3 +73,21 @@ def test_an_appointment_that_cannot_be_read_is_refused_by_column_and_value(tmp_p
     with pytest.raises(InvalidInput) as refused:
         appointments(tmp_path, row)
     assert refused.value.column == column and refused.value.rows == (0,)
+
+
+@pytest.mark.parametrize("days", [1, 3])
+def test_an_appointment_is_of_one_day_of_the_plan_or_of_none(tmp_path, days):
+    """Days begin just after the instant at which the plan begins, and end at that time of the next, to the second."""
+    begin = AS_OF
+    seconds = [day * 86_400 + near for day in range(days + 1) for near in (-1, 0, 1)]
+    path = tmp_path / "appointments.csv"
+    lines = [f"A{at};{(begin + timedelta(seconds=at)).isoformat()};call;promise" for at in seconds]
+    path.write_text("\n".join(["account_id;at;channel;kind", *lines]), encoding="utf-8")
+    read = Appointments.read(path, begin, days)
+    told = [read.of_day(day).table["account_id"].tolist() for day in range(-1, days + 1)]
+    expected = [
+        [f"A{at}" for at in seconds if 0 < at <= days * 86_400 and (at - 1) // 86_400 == day]
+        for day in range(-1, days + 1)
+    ]
+    assert told == expected
+    assert [one for day in told for one in day] == read.table["account_id"].tolist() != []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from recommender.planning import CapacityOrder, SentToday
+from recommender.store.decision_log import LedgerContact, Standing
 
 BEGAN = pd.Timestamp("2026-11-24T08:00:00-05:00")
 TICK = pd.Timedelta(microseconds=1)
@@ -62,3 +64,66 @@ def test_arms_may_share_out_all_debtors_and_no_more():
     assert held.arms.none == 0.25
     with pytest.raises(ValueError, match="more than all debtors"):
         CapacityOrder.model_validate(told | {"arms": {"explore": 0.5, "usual": 0.25, "none": 0.26}})
+
+
+class Log:
+    """A decision log that knows of some contacts of the plan when they were sent."""
+
+    def __init__(self, when):
+        self._when = when
+
+    def standing(self, debtors, since, accounts):  # noqa: ARG002
+        contacts = {
+            account: [LedgerContact(f"d-{account}", account, owner, "sms", self._when[account], "dispatched")]
+            for account, owner in accounts.items()
+            if account in self._when and owner in debtors
+        }
+        return Standing(contacts=contacts)
+
+
+HOUR = pd.Timedelta(hours=1)
+NOW = BEGAN + pd.Timedelta(hours=6)
+PLANNED = {
+    "long ago": NOW - 5 * HOUR, "an hour ago": NOW - HOUR, "within it": NOW - HOUR + TICK, "now": NOW,
+    "next": NOW + TICK, "later": NOW + 3 * HOUR,
+}  # fmt: skip
+
+
+def read(folder, *, log=None, history=None):
+    """A plan of one contact an account, as it stands at ``NOW``; the history is a list of (account, moment)."""
+    (folder / "about.json").write_text(json.dumps({"as_of": BEGAN.isoformat()}), encoding="utf-8")
+    pd.DataFrame(
+        {"account_id": list(PLANNED), "debtor": [f"debtor {one}" for one in PLANNED], "queue": "m", "channel": "sms",
+         "day": 1, "contact_at": [at.tz_convert("UTC") for at in PLANNED.values()],
+         "decision_id": [f"d-{one}" for one in PLANNED]}
+    ).to_parquet(folder / "plan.parquet")  # fmt: skip
+    told = None
+    if history is not None:
+        told = pd.DataFrame(history, columns=["account_id", "sent_at"]).assign(channel="sms")
+    inputs = SimpleNamespace(chunks=[0], read=lambda _: SimpleNamespace(contacts=told))
+    capacity = CapacityOrder.model_validate(
+        {"timezone": "America/Bogota", "queue": [{"name": "m", "channels": ["sms"], "quota": 9}]}
+    )
+    now = SentToday.read(folder, inputs, NOW.to_pydatetime(), capacity, log)
+    return {**dict(zip(now.kept["account_id"], now.kept["state"], strict=True)),
+            **dict.fromkeys(now.released["account_id"], "released")}  # fmt: skip
+
+
+@pytest.mark.parametrize("history", [None, [], [("long ago", BEGAN)], [("long ago", NOW + TICK)]])
+def test_where_nobody_tells_what_was_sent_all_that_was_due_counts_as_made(history, tmp_path):
+    """Without a log, and with a history that says nothing of the day: what is not known denies."""
+    state = read(tmp_path, history=history)
+    due = [name for name, at in PLANNED.items() if at <= NOW]
+    assert state == {name: "under way" if name in due else "released" for name in PLANNED}
+
+
+@pytest.mark.parametrize("told", [[], ["long ago"], ["an hour ago", "later"]])
+@pytest.mark.parametrize("by", ["log", "history"])
+def test_what_somebody_would_know_of_was_not_made_but_in_the_hour_that_runs(told, by, tmp_path):
+    """Sent is what is told as sent; of the rest only what fell due within the hour may be on its way."""
+    sent_at = dict.fromkeys(told, BEGAN + 2 * HOUR + TICK)
+    given = {"log": Log(sent_at)} if by == "log" else {"history": [*sent_at.items(), ("somebody else", NOW - HOUR)]}
+    state = read(tmp_path, **given)
+    running = ["within it", "now"]
+    expected = {name: "sent" if name in told else "under way" if name in running else "released" for name in PLANNED}
+    assert state == expected

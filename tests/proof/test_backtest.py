@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
 from recommender.errors import InvalidInput
-from recommender.proof.backtest import backtest
+from recommender.proof.backtest import backtest, known_by
 
 ARMS = 4
 
@@ -183,3 +183,17 @@ def test_a_log_without_time_cannot_be_backtested():
     log, _ = world(100, time=None, known_at=None)
     with pytest.raises(InvalidInput, match="no time column"):
         backtest(log, means_by_quarter)
+
+
+@pytest.mark.parametrize("delay", [0.0, 5.0, 30.0])
+def test_a_learner_is_told_what_was_known_before_its_cutoff(delay):
+    """A reward of that very instant is not known yet, as no decision of that instant is of the past; all is without."""
+    log, _ = world(60, delay=delay)
+    cut = float(log.order[40])  # some rewards become known exactly then
+    past = known_by(log.take(log.order < cut), cut)
+    known = log.known_order[:40] < cut
+    assert len(past) == 40 and (log.known_order == cut).any()
+    assert past.mature.tolist() == known.tolist()
+    assert (past.reward[known] == log.reward[:40][known]).all()
+    without, _ = world(60, known_at=None)
+    assert known_by(without.take(without.order < cut), cut).mature.all()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recommender.actions import ActionSpace
 from recommender.learning.training_set import TrainingSet
-from recommender.proof.forward_value import ForwardSplit, Tally, compare, forward_splits
+from recommender.proof.forward_value import Difference, ForwardSplit, Tally, compare, forward_splits
 from recommender.strategy.policy import softmax, temperature_for_cost
 
 SPACE = ActionSpace({"channel": ["call", "sms", "email"]})
@@ -157,3 +157,35 @@ def test_a_tally_survives_the_journal() -> None:
     tally = Tally(np.array([0.1, 2.0]), np.array([0.3, 1 / 3]), np.array([1.0, 2.0]))
     again = Tally.from_dict(tally.to_dict())
     assert all(np.array_equal(getattr(tally, name), getattr(again, name)) for name in ("value", "loss", "rows"))
+
+
+@pytest.mark.parametrize(
+    ("value", "loss", "worse"),
+    [
+        ((-1.97, 1.0), (5.0, 1.0), True),  # the whole interval of the value is below 0
+        ((-1.95, 1.0), (-5.0, 1.0), False),  # it is not, and it is told apart: the loss is not asked
+        ((-0.99, 1.0), (-1.97, 1.0), True),  # not told apart: the loss decides, by its whole interval
+        ((-0.99, 1.0), (-1.95, 1.0), False),
+        ((0.99, 1.0), (-1.97, 1.0), True),
+        ((1.01, 1.0), (-9.0, 1.0), False),
+        ((0.0, 0.0), (-1.0, 0.1), True),  # the same policy, a worse prediction
+        ((0.0, 0.0), (0.0, 0.0), False),
+    ],
+)
+def test_clearly_worse_is_beyond_95_percent(value, loss, worse) -> None:
+    """In value, or in loss where one standard error of the value hides which is better."""
+    assert Difference(value, loss, 0.0).clearly_worse == worse
+
+
+def test_the_objective_takes_one_standard_error_off_the_value_and_adds_the_loss() -> None:
+    """Towards 0 from either side, never beyond it; the loss counts as it is, each in its own unit."""
+    rng = np.random.default_rng(4)
+    rows = rng.integers(5, 20, 100).astype(float)
+    default = Tally(rng.normal(size=100), rng.normal(size=100), rows)
+    for shift in (-0.4, -1e-4, 0.0, 1e-4, 0.4):
+        other = Tally(default.value + rows * shift + rng.normal(size=100), default.loss + rng.normal(size=100), rows)
+        found = compare(other, default, value_unit=0.5, loss_unit=0.2)
+        (value, error), (loss, _) = found.value, found.loss
+        rest = 0.0 if abs(value) <= error else value - error if value > 0 else value + error
+        assert found.objective == pytest.approx(rest / 0.5 + loss / 0.2)
+        assert loss == pytest.approx((default.loss.sum() - other.loss.sum()) / rows.sum())

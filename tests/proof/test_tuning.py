@@ -16,6 +16,8 @@ from recommender.learning.training_set import TrainingSet
 from recommender.learning.trees.action_trees import TreeSettings
 from recommender.learning.trees.tree_search import SEARCH_SPACE, tree_settings
 from recommender.proof import forward_value, tuning
+from recommender.proof.forward_value import Tally, compare
+from recommender.proof.tuning import _table
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -199,3 +201,18 @@ def test_the_real_model_takes_the_settings(training: TrainingSet, monkeypatch: p
     assert np.isfinite(result.objective)
     assert np.isfinite(result.table.to_numpy()).all()
     assert [trial["state"] for trial in told] == ["COMPLETE", "COMPLETE"]
+
+
+def test_the_table_tells_means_with_95_percent() -> None:
+    """1.96 errors to either side, of both candidates and of what they are apart on the same rows."""
+    rng = np.random.default_rng(0)
+    rows = rng.integers(5, 20, 100).astype(float)
+    default, tuned = (Tally(rng.normal(size=100), rng.normal(size=100), rows) for _ in range(2))
+    apart = Tally(tuned.value - default.value, default.loss - tuned.loss, rows)
+    table = _table(default, tuned, compare(tuned, default, value_unit=1.0, loss_unit=1.0))
+    for candidate, tally in (("default", default), ("tuned", tuned), ("gain of tuned", apart)):
+        for name in ("value", "loss"):
+            mean, error = tally.mean(name)
+            ends = [mean, mean - 1.959964 * error, mean + 1.959964 * error]
+            assert table.loc[candidate, [name, f"{name}_low", f"{name}_high"]].tolist() == pytest.approx(ends, rel=1e-6)
+    assert list(_table(default, tuned, None).index) == ["default"]

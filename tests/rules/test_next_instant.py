@@ -57,3 +57,34 @@ def test_a_window_opens_twice_where_the_clock_goes_back(zone, midnight, begins, 
         assert verdict["allowed"] == open_[n], (every[n], verdict)
         first = next(at for at, now in zip(every[n:], open_[n:], strict=True) if now)
         assert dt.datetime.fromisoformat(verdict["next_allowed_at"]) == first, every[n]
+
+
+_LATER = """
+id = "LATER"
+title = "Nothing is said of any day before"
+valid_from = 2027-01-19
+[[windows]]
+id = "later"
+days = ["tue"]
+from = "07:00"
+to = "19:00"
+cite = "law"
+"""
+
+
+@pytest.mark.parametrize("contacts", [[], [{"hours": 30}]])
+@pytest.mark.parametrize(("before", "is_found"), [(-1, True), (0, True), (1, False)])
+def test_the_next_instant_is_looked_for_up_to_sixty_days_ahead(before, is_found, contacts):
+    """An opening exactly at the end is found; one that lies a microsecond beyond it is not told."""
+    opening = dt.datetime(2027, 1, 19, 12, tzinfo=dt.UTC)  # seven in Bogota, a Tuesday
+    at = opening - dt.timedelta(days=60, microseconds=before)
+    case = asked(at, "America/Bogota") | {"purpose": "collection"}
+    case["contacts"] = [
+        {"account_id": "A", "debtor_id": "D", "channel": "sms", "initiated_by": "creditor", "status": "sent",
+         "outcome": "delivered", "sent_at": (at - dt.timedelta(hours=one["hours"])).isoformat()}
+        for one in contacts
+    ]  # fmt: skip
+    (verdict,) = check_cases([case], overlays=[overlay_of(_LATER)])
+    assert not verdict["allowed"]
+    found = verdict["next_allowed_at"]
+    assert (dt.datetime.fromisoformat(found) if found else None) == (opening if is_found else None)

@@ -170,3 +170,22 @@ def test_portfolio_is_ready_to_be_scored():
     assert (portfolio["flags"] != "").any()
     with pytest.raises(InvalidInput, match="UTC offset"):
         simulate_portfolio(10, as_of=datetime(2026, 1, 1))  # noqa: DTZ001 - the fault under test
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_run_of_its_own_seed_draws_its_own_actions(monkeypatch, same):
+    """Of one run the policy's chance is repeated too; another run shares no more actions than chance gives it."""
+    drawn = []
+    monkeypatch.setattr(DebtorWorld, "eligible", lambda _, account: np.ones((len(account), 261), dtype=bool))
+    send = DebtorWorld.send
+
+    def kept(self, account, action, sent_at):
+        drawn.append(dict(zip(account.tolist(), action.tolist(), strict=True)))
+        return send(self, account, action, sent_at)
+
+    monkeypatch.setattr(DebtorWorld, "send", kept)
+    for run_seed in (1, 1 if same else 2):
+        value_rollout(UNIFORM, 1, seed=4, n_accounts=600, run_seed=run_seed)
+    one, other = drawn
+    alike = np.mean([other.get(account) == action for account, action in one.items()])
+    assert alike == 1.0 if same else alike < 0.05

@@ -105,3 +105,19 @@ def test_half_a_day_apart_are_two_contacts(away):
         (kept,) = known.with_purposes([own], known.told_purposes(standing))
         assert kept.get("purpose") == ("reminder" if same else None)
         assert known.not_told_twice([event], [own]) == ([] if same else [event])
+
+
+@pytest.mark.parametrize("heard", [0, 1, 2, 4])
+@pytest.mark.parametrize("told_of", [0, 1, 3])
+def test_every_failure_that_is_told_is_one_that_was_heard_and_no_more(heard, told_of):
+    """Three that a history tells of one day stand for three of the log, not for all; another channel's for none."""
+    minute = timedelta(minutes=1)
+    event = {"account_id": "A", "channel": "sms", "outcome": "bounced"}
+    events = [event | {"sent_at": AT + number * minute} for number in range(heard)]
+    own = [told("A", "bounced") | {"sent_at": AT + number * minute} for number in range(told_of)]
+    others = [told("B", "bounced"), told("A", "bounced") | {"channel": "email"}, told("A", "delivered")]
+    others = [one | {"sent_at": AT} for one in others]
+    kept = known.not_told_twice(events, [*others, *own])
+    assert len(kept) == max(0, heard - told_of) and all(one in events for one in kept)
+    news = {**event, "outcome": "opt_out", "sent_at": AT}  # no failure: heard is heard, however often it is told
+    assert known.not_told_twice([news, *events], [*own, *others]) == [news, *kept]

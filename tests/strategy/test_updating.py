@@ -136,3 +136,24 @@ def test_the_rule_says_when_to_fit_again() -> None:
     assert "600 decisions came after" in str(refit_due({"n_mature": 1_000, "updates": [night] * 6}))
     assert "5.0 standard errors" in str(refit_due({"n_mature": 1_000, "updates": [night | {"excess": 50.0}]}))
     assert "a city that" in str(refit_due({"n_mature": 1_000, "updates": [night | {"unseen": {"city": 0.2}}]}))
+
+
+@pytest.mark.parametrize("nights", [1, 4, 16])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_surprises_add_up_night_by_night_and_so_does_what_chance_explains(nights: int, sign: float) -> None:
+    """Four standard errors of all nights together, either way; a steady lean is found in the end, chance is not."""
+    base = {"n_mature": 1, "unseen": {}}
+    for errors, is_due in ((3.99, False), (4.01, True)):
+        excess = sign * errors * (nights * 25.0) ** 0.5 / nights
+        updates = [base | {"excess": excess, "variance": 25.0}] * nights
+        why = refit_due({"n_mature": 1_000, "updates": updates})
+        assert (why is not None) == is_due and (why is None or f"{errors:.1f} standard errors" in why)
+        there_and_back = [*updates, *(one | {"excess": -one["excess"]} for one in updates)]
+        assert refit_due({"n_mature": 1_000, "updates": there_and_back}) is None
+    # What is not known of a night (an earlier format) is no surprise; categories are those of the last night.
+    assert refit_due({"n_mature": 1_000, "updates": [base] * nights}) is None
+    late = [base | {"unseen": {"city": 0.101}}, *[base] * nights]
+    assert refit_due({"n_mature": 1_000, "updates": late}) is None and refit_due(
+        {"n_mature": 1_000, "updates": late[:1]}
+    )
+    assert refit_due({"n_mature": 1_000, "updates": [base | {"unseen": {"city": 0.1}}]}) is None

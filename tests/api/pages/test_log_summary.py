@@ -230,3 +230,29 @@ def test_accounts_are_drawn_and_split_without_reading_them_all(accounts, tmp_pat
     own = pd.read_parquet(accounts)
     expected = own.loc[own["country"] == "MX"].reset_index(drop=True)
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "mx.parquet"), expected)
+
+
+def test_an_account_is_of_the_stage_that_it_had_first():
+    """Of whatever became of it: what a policy does may move it on, so later stages are no fair groups."""
+    rng = np.random.default_rng(8)
+    n, names = 900, ("preventive", "administrative", "judicial")
+    account, stage = rng.integers(0, 300, n), rng.choice(names, n)
+    table = pa.table(
+        {
+            "account": account, "debtor": account // 2, "is_control": (account // 2) % 2 == 0,
+            "decided_at": pa.array(np.sort(rng.integers(0, 40 * 86_400, n)) * 1_000_000, pa.timestamp("us")),
+            "currency": pa.array(["COP"] * n).dictionary_encode(), "country": pa.array(["CO"] * n).dictionary_encode(),
+            "stage": pa.array(stage).dictionary_encode(), "events": rng.integers(0, 128, n).astype(np.uint8),
+            "events_soon": np.zeros(n, dtype=np.uint8),
+            **{name: rng.random(n)
+               for name in ("balance_minor", "contacts", "cost_minor", "paid_minor", "paid_soon_minor")},
+        }
+    )  # fmt: skip
+    for passing in (None, rng.random(n) < 0.6):
+        rows = np.arange(n) if passing is None else np.flatnonzero(passing)
+        first = {}
+        for row in rows.tolist():
+            first.setdefault(account[row], stage[row])
+        segments = compared(table, passing, 0.5, int(40 * 86_400e6))["segments"]
+        told = dict(zip(segments["stage"], segments["accounts"], strict=True))
+        assert told == {one: list(first.values()).count(one) for one in names}
