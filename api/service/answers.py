@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import compress
 from typing import Any, Literal
 
 import numpy as np
@@ -96,11 +96,13 @@ def rankings(
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     columns = _entries(decided, rows, indices, desk)
     actions = decided.actions_ranked[rows, indices].tolist()
-    others = _objects({name: columns[name] for name in sorted(columns)})
     told = _told(columns, actions, decided.actions)
-    starts = np.flatnonzero(indices == 0).tolist()
-    firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
+    is_first = (indices == 0).tolist()
+    is_other = [not one for one in is_first]
+    starts = list(compress(range(len(actions)), is_first))
+    firsts = {name: list(compress(values, is_first)) for name, values in columns.items()} | account
     kept = _objects({name: firsts[name] for name in sorted(firsts)})
+    others = _objects({name: list(compress(columns[name], is_other)) for name in sorted(columns)})
     ends = [*starts[1:], len(actions)]
     answers = map(
         ToldAccount,
@@ -108,8 +110,10 @@ def rankings(
         account["segment"], account["needs_human"], map(_instant_told, account["next_allowed_at"]),
     )  # fmt: skip
     return [
-        WrittenAccount(WrittenRanking(f"[{','.join([first, *others[start + 1 : end]])}]", actions[start:end]), answer)
-        for first, start, end, answer in zip(kept, starts, ends, answers, strict=True)
+        WrittenAccount(
+            WrittenRanking(f"[{','.join([first, *others[start - row : end - row - 1]])}]", actions[start:end]), answer
+        )
+        for row, (first, start, end, answer) in enumerate(zip(kept, starts, ends, answers, strict=True))
     ]
 
 
@@ -127,7 +131,7 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segm
         PLANNED: _texts(planned),
         "segment": _texts(segments.of(decided.accounts)),
     }
-    return columns | {name: [_json(value)] * len(next_at) for name, value in decided.documents.items()}
+    return columns | {name: [_word(value)] * len(next_at) for name, value in decided.documents.items()}
 
 
 def _entries(
@@ -137,20 +141,20 @@ def _entries(
     action = decided.actions_ranked[rows, indices]
     each = rows.tolist()
     templates = [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)]
+    names = ("support", "evidence", "propensity", "expected_reward", "hi", "lo")
+    ladder = [decided.values[name] for name in sorted(decided.values)]
+    measures = [getattr(decided, name) for name in names] + ladder
+    numbers = _numbers([action, indices + 1, *(measure[rows, indices] for measure in measures)])
     columns: dict[str, list[str]] = {
-        "action": _numbers(action),
+        "action": numbers[0],
         "contact_at": _texts(_instants(decided, rows, action)),
-        "rank": _numbers(indices + 1),
+        "rank": numbers[1],
         "template_id": _texts(templates),
         "values": ["null"] * len(each),
-        "support": _numbers(decided.support[rows, indices]),
+        **dict(zip(names, numbers[2:], strict=False)),
     }
-    for name in ("evidence", "propensity", "expected_reward", "hi", "lo"):
-        columns[name] = _numbers(getattr(decided, name)[rows, indices])
     if decided.values:
-        columns["values"] = _objects(
-            {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
-        )
+        columns["values"] = _objects(dict(zip(sorted(decided.values), numbers[2 + len(names) :], strict=True)))
     if desk is not None:
         columns["offer"] = _texts(offer_terms(decided, desk, each, action.tolist()))
     return columns
@@ -167,26 +171,36 @@ def _json(value: Any) -> str:
     return to_json(value).decode()
 
 
+_word = lru_cache(maxsize=1_024)(_json)  # for words of our own that many answers repeat
+
+
 def _texts(values: Sequence[str | bool | None]) -> list[str]:
     """Words as JSON; few differ."""
+    if len(values) == 1:
+        return ["null" if values[0] is None else _json(values[0])]
     written = {value: _json(value) for value in set(values)}
     return [written[value] for value in values]
 
 
-def _numbers(values: NDArray[Any]) -> list[str]:
-    """As JSON holds them; null for what is no number, and no infinity."""
-    plain: list[Any] = values.tolist()
-    if not np.isfinite(values).all():
-        if np.isinf(values).any():
-            raise ValueError("a ranked action has an infinite value")
-        plain = [None if math.isnan(value) else value for value in plain]
-    return _json(plain)[1:-1].split(",")
+def _numbers(columns: Sequence[NDArray[Any]]) -> list[list[str]]:
+    """Columns of one length as JSON holds them, written in one go; null for what is no number, and no infinity."""
+    n, plain = len(columns[0]), [value for column in columns for value in column.tolist()]
+    text = _json(plain)  # numbers and booleans: no other letter than those of true, false, NaN and Infinity
+    if "I" in text:
+        raise ValueError("a ranked action has an infinite value")
+    written = text.replace("NaN", "null")[1:-1].split(",")
+    return [written[start : start + n] for start in range(0, n * len(columns), n)]
 
 
 def _objects(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """JSON objects of columns of JSON, their names in the order given."""
-    form = "{" + ",".join(f"{_json(name)}:".replace("%", "%%") + "%s" for name in columns) + "}"
+    form = _form_of(tuple(columns))
     return [form % values for values in zip(*columns.values(), strict=True)]
+
+
+@lru_cache(maxsize=1_024)
+def _form_of(names: tuple[str, ...]) -> str:
+    return "{" + ",".join(f"{_json(name)}:".replace("%", "%%") + "%s" for name in names) + "}"
 
 
 def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: ActionSpace) -> list[str]:

@@ -66,6 +66,7 @@ with needs("store"):
         trouble_with_terms,
     )
     from recommender.store.decision_log.personal_ids import (
+        are_opaque,
         personal_kind,
         refuse_personal_id,
     )
@@ -135,6 +136,7 @@ __all__ = [
     "WrittenRanking",
     "agree_to_contact",
     "agreed_accounts",
+    "are_opaque",
     "checked_mappings",
     "column_is_free_of_people",
     "counted_as",

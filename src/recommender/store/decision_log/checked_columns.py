@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, overload
 
@@ -15,7 +15,7 @@ from recommender.store.decision_log.privacy import (
     refuse_contact_data,
     refuse_free_text,
 )
-from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_mapping, plain_scalar
+from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_scalar, plain_values
 
 __all__ = ["CheckedMapping", "SortedMapping", "WrittenRanking", "checked_mappings"]
 
@@ -74,7 +74,7 @@ class WrittenRanking(Sequence[Mapping[str, Any]]):
 
 
 def checked_mappings(
-    columns: Mapping[str, Sequence[Any]], argument: str, *, levels: bool = False
+    columns: Mapping[str, Sequence[Any]], argument: str, *, levels: bool = False, free: Collection[str] = ()
 ) -> list[CheckedMapping]:
     """Rows of some columns, as :func:`~.record_fields.plain_mapping` would make and pass each of them.
 
@@ -86,6 +86,8 @@ def checked_mappings(
         What the caller calls them, for errors.
     levels : bool, default=False
         Texts are levels of features: free text is refused as well.
+    free : collection of str
+        Columns whose texts were found free of people, and of free text, under this name already.
 
     Raises
     ------
@@ -96,25 +98,27 @@ def checked_mappings(
     kind: type[CheckedMapping] = SortedMapping if names == sorted(names) else CheckedMapping
     if names and len(columns[names[0]]) < _FEW:
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-        return [kind(_alone(row, argument, levels=levels)) for row in rows]
-    checked = [_checked(name, columns[name], argument, levels=levels) for name in names]
+        return [kind(_alone(row, argument, levels=levels, free=free)) for row in rows]
+    checked = [_checked(name, columns[name], argument, levels=levels, is_free=name in free) for name in names]
     return [kind(zip(names, row, strict=True)) for row in zip(*checked, strict=True)]
 
 
-def _alone(row: Mapping[str, Any], argument: str, *, levels: bool) -> dict[str, Any]:
+def _alone(row: Mapping[str, Any], argument: str, *, levels: bool, free: Collection[str]) -> dict[str, Any]:
     """One mapping, which is faster looked at by itself."""
-    plain = plain_mapping(row, argument)
+    plain = plain_values(row, argument)
+    unseen = {name: value for name, value in plain.items() if name not in free} if free else plain
+    refuse_contact_data(unseen, argument=argument)
     if levels:
-        refuse_free_text(plain, argument=argument)
+        refuse_free_text(unseen, argument=argument)
     return plain
 
 
-def _checked(name: str, values: Sequence[Any], argument: str, *, levels: bool) -> Sequence[Any]:
+def _checked(name: str, values: Sequence[Any], argument: str, *, levels: bool, is_free: bool) -> Sequence[Any]:
     kinds = set(map(type, values))
     if not kinds <= _PLAIN or not _fits(kinds, values):
         values = [plain_scalar(value, name, argument) for value in values]
         kinds = set(map(type, values))
-    if str not in kinds and is_plain_name(name):
+    if is_free or (str not in kinds and is_plain_name(name)):
         return values
     if not column_is_free_of_people(name, values, levels=levels):
         for value in values:  # the first that is not names itself
