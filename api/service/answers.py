@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import compress
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from api.service.fields import Scalar
 from api.service.planned import PLANNED
@@ -21,7 +19,14 @@ from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.offers import OfferDesk
-from recommender.store.decision_log import DecisionRecord, WrittenRanking
+from recommender.store.decision_log import (
+    DecisionRecord,
+    WrittenRanking,
+    json_of,
+    objects_of,
+    written_numbers,
+    written_words,
+)
 
 __all__ = [
     "Ranking",
@@ -39,8 +44,7 @@ Ranking = Sequence[Mapping[str, Any]]
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
 
 
-@dataclass(frozen=True)
-class ToldAccount:
+class ToldAccount(NamedTuple):
     """JSON of fields of :class:`api.service.schemas.Recommendation`."""
 
     actions: str
@@ -49,8 +53,7 @@ class ToldAccount:
     next_allowed_at: str
 
 
-@dataclass(frozen=True)
-class WrittenAccount:
+class WrittenAccount(NamedTuple):
     """Ranked actions of one account, written down.
 
     Attributes
@@ -65,8 +68,7 @@ class WrittenAccount:
     told: ToldAccount
 
 
-@dataclass(frozen=True)
-class WrittenAnswer:
+class WrittenAnswer(NamedTuple):
     """What to do with one account: JSON of :class:`api.service.schemas.Recommendation`, and what is counted of it."""
 
     text: str
@@ -92,7 +94,7 @@ def rankings(
     desk = desk if "offer" in decided.actions.factors else None
     account = _of_accounts(decided, planned, segments or default_segments())
     if desk is not None:
-        account[OFFERS_KNOWN] = _texts(offers_known(decided))
+        account[OFFERS_KNOWN] = written_words(offers_known(decided))
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     columns = _entries(decided, rows, indices, desk)
     actions = decided.actions_ranked[rows, indices].tolist()
@@ -101,8 +103,8 @@ def rankings(
     is_other = [not one for one in is_first]
     starts = list(compress(range(len(actions)), is_first))
     firsts = {name: list(compress(values, is_first)) for name, values in columns.items()} | account
-    kept = _objects({name: firsts[name] for name in sorted(firsts)})
-    others = _objects({name: list(compress(columns[name], is_other)) for name in sorted(columns)})
+    kept = objects_of({name: firsts[name] for name in sorted(firsts)})
+    others = objects_of({name: list(compress(columns[name], is_other)) for name in sorted(columns)})
     ends = [*starts[1:], len(actions)]
     answers = map(
         ToldAccount,
@@ -126,10 +128,10 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segm
         when = eligible.next_contact_at(row)
         next_at[row] = None if when is None else when.isoformat()
     columns = {
-        "needs_human": _texts([bool(one) for one in eligible.needs_human]),
-        "next_allowed_at": _texts(next_at),
-        PLANNED: _texts(planned),
-        "segment": _texts(segments.of(decided.accounts)),
+        "needs_human": written_words([bool(one) for one in eligible.needs_human]),
+        "next_allowed_at": written_words(next_at),
+        PLANNED: written_words(planned),
+        "segment": written_words(segments.of(decided.accounts)),
     }
     return columns | {name: [_word(value)] * len(next_at) for name, value in decided.documents.items()}
 
@@ -144,19 +146,20 @@ def _entries(
     names = ("support", "evidence", "propensity", "expected_reward", "hi", "lo")
     ladder = [decided.values[name] for name in sorted(decided.values)]
     measures = [getattr(decided, name) for name in names] + ladder
-    numbers = _numbers([action, indices + 1, *(measure[rows, indices] for measure in measures)])
+    taken = [action, indices + 1, *(measure[rows, indices] for measure in measures)]
+    numbers = written_numbers([one.tolist() for one in taken])
     columns: dict[str, list[str]] = {
         "action": numbers[0],
-        "contact_at": _texts(_instants(decided, rows, action)),
+        "contact_at": written_words(_instants(decided, rows, action)),
         "rank": numbers[1],
-        "template_id": _texts(templates),
+        "template_id": written_words(templates),
         "values": ["null"] * len(each),
         **dict(zip(names, numbers[2:], strict=False)),
     }
     if decided.values:
-        columns["values"] = _objects(dict(zip(sorted(decided.values), numbers[2 + len(names) :], strict=True)))
+        columns["values"] = objects_of(dict(zip(sorted(decided.values), numbers[2 + len(names) :], strict=True)))
     if desk is not None:
-        columns["offer"] = _texts(offer_terms(decided, desk, each, action.tolist()))
+        columns["offer"] = written_words(offer_terms(decided, desk, each, action.tolist()))
     return columns
 
 
@@ -167,46 +170,13 @@ def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int
     return [None if when is None else texts[when] for when in instants]
 
 
-def _json(value: Any) -> str:
-    return to_json(value).decode()
-
-
-_word = lru_cache(maxsize=1_024)(_json)  # for words of our own that many answers repeat
-
-
-def _texts(values: Sequence[str | bool | None]) -> list[str]:
-    """Words as JSON; few differ."""
-    if len(values) == 1:
-        return ["null" if values[0] is None else _json(values[0])]
-    written = {value: _json(value) for value in set(values)}
-    return [written[value] for value in values]
-
-
-def _numbers(columns: Sequence[NDArray[Any]]) -> list[list[str]]:
-    """Columns of one length as JSON holds them, written in one go; null for what is no number, and no infinity."""
-    n, plain = len(columns[0]), [value for column in columns for value in column.tolist()]
-    text = _json(plain)  # numbers and booleans: no other letter than those of true, false, NaN and Infinity
-    if "I" in text:
-        raise ValueError("a ranked action has an infinite value")
-    written = text.replace("NaN", "null")[1:-1].split(",")
-    return [written[start : start + n] for start in range(0, n * len(columns), n)]
-
-
-def _objects(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """JSON objects of columns of JSON, their names in the order given."""
-    form = _form_of(tuple(columns))
-    return [form % values for values in zip(*columns.values(), strict=True)]
-
-
-@lru_cache(maxsize=1_024)
-def _form_of(names: tuple[str, ...]) -> str:
-    return "{" + ",".join(f"{_json(name)}:".replace("%", "%%") + "%s" for name in names) + "}"
+_word = lru_cache(maxsize=1_024)(json_of)  # for words of our own that many answers repeat
 
 
 def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: ActionSpace) -> list[str]:
     """Ranked actions as they are answered, of the columns that the log keeps: the fields of `RankedAction`."""
     levels, idle = _level_texts(actions), actions.no_contact_index
-    return _objects(
+    return objects_of(
         {
             "rank": columns["rank"],
             "no_contact": ["true" if one == idle else "false" for one in action],
@@ -224,13 +194,13 @@ def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: 
 def _instant_told(kept: str) -> str:
     """An instant as it is answered; the log keeps its ISO form."""
     text = json.loads(kept)
-    return "null" if text is None else _json(datetime.fromisoformat(text))
+    return "null" if text is None else json_of(datetime.fromisoformat(text))
 
 
 def _offer_told(kept: str) -> str:
     """An offer as it is answered; the log keeps its terms as a text."""
     text = None if kept == "null" else json.loads(kept)
-    return _json(json.loads(text)) if text else "null"
+    return json_of(json.loads(text)) if text else "null"
 
 
 def recommendation(
@@ -243,9 +213,9 @@ def recommendation(
     eligible_actions: int,
     channel: str | None,
 ) -> WrittenAnswer:
-    """What to do with one account."""
+    """What to do with one account; its id and the decision's are JSON already."""
     text = (
-        f'{{"account_id":{_json(account_id)},"decision_id":{_json(decision_id)},"policy":"{policy}",'
+        f'{{"account_id":{account_id},"decision_id":{decision_id},"policy":"{policy}",'
         f'"deterministic":{"true" if deterministic else "false"},"actions":{told.actions},'
         f'"eligible_actions":{eligible_actions},"segment":{told.segment},"needs_human":{told.needs_human},'
         f'"next_allowed_at":{told.next_allowed_at}}}'
@@ -259,15 +229,15 @@ def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
     first = ranking[0]
     told = ToldAccount(
         _told_of(ranking, space),
-        _json(first.get("segment")),  # records of before segments have none
-        _json(first["needs_human"]),
-        _instant_told(_json(first["next_allowed_at"])),
+        json_of(first.get("segment")),  # records of before segments have none
+        json_of(first["needs_human"]),
+        _instant_told(json_of(first["next_allowed_at"])),
     )
     channel = factors_of(space, record.action).get("channel")
     return recommendation(
         told,
-        account_id=record.account_id,
-        decision_id=record.decision_id,
+        account_id=json_of(record.account_id),
+        decision_id=json_of(record.decision_id),
         policy="seed_rules" if record.fallback else "model",
         deterministic=record.deterministic,
         eligible_actions=int(np.count_nonzero(record.eligible)),
@@ -285,8 +255,8 @@ _RANKED = TypeAdapter(list[RankedAction])
 
 def _told_of(ranking: Ranking, actions: ActionSpace) -> str:
     """A logged ranking as it is answered; records of before the value ladder have none, and few make offers."""
-    columns = {name: [_json(entry[name]) for entry in ranking] for name in _KEPT}
-    columns |= {name: [_json(entry.get(name)) for entry in ranking] for name in ("values", "offer")}
+    columns = {name: [json_of(entry[name]) for entry in ranking] for name in _KEPT}
+    columns |= {name: [json_of(entry.get(name)) for entry in ranking] for name in ("values", "offer")}
     return f"[{','.join(_told(columns, [entry['action'] for entry in ranking], actions))}]"
 
 
@@ -298,7 +268,7 @@ _KEPT = (
 def written_answer(body: Mapping[str, Any]) -> bytes:
     """An answer as it is sent; what is written of each account already stands in it as it is."""
     told = ",".join([one.text for one in body["recommendations"]])
-    parts = [f'"{name}":{f"[{told}]" if name == "recommendations" else _json(value)}' for name, value in body.items()]
+    parts = [f'"{name}":{f"[{told}]" if name == "recommendations" else json_of(value)}' for name, value in body.items()]
     return f"{{{','.join(parts)}}}".encode()
 
 
@@ -317,7 +287,7 @@ def _level_texts(actions: ActionSpace) -> list[str]:
     if cached is None or cached[0] is not levels:
         if len(_LEVEL_TEXTS) > 64:
             _LEVEL_TEXTS.clear()
-        cached = _LEVEL_TEXTS[id(levels)] = (levels, list(map(_json, levels)))
+        cached = _LEVEL_TEXTS[id(levels)] = (levels, list(map(json_of, levels)))
     return cached[1]
 
 

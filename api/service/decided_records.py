@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -88,7 +88,7 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
     return cached
 
 
-def _contexts(part: Part, served: Served) -> Sequence[dict[str, Any]]:
+def _contexts(part: Part, served: Served) -> Sequence[Mapping[str, Any]]:
     """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
     if served.is_model:
         names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]

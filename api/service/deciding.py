@@ -26,7 +26,7 @@ from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionRecord, LedgerOutcome, heard_facts, known_purposes
+from recommender.store.decision_log import DecisionRecord, LedgerOutcome, heard_facts, json_of_ids, known_purposes
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Part", "RequestDecider", "RequestTerms", "recommendations"]
@@ -325,7 +325,8 @@ def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[Writt
     """Answer the accounts of a part; from the log where it held them before, so that a repetition reads the same."""
     decided = part.decided
     eligible = decided.eligibility.mask.sum(axis=1).tolist()
-    names, actions = decided.accounts.values("account_id"), decided.action.tolist()
+    names, ids = map(json_of_ids, (decided.accounts.values("account_id"), decided.decision_ids))
+    channels = [decided.channels[action] for action in decided.action.tolist()]
     answers = []
     for row, (decision_id, written) in enumerate(zip(decided.decision_ids, part.ranked, strict=True)):
         record = logged.get(decision_id)
@@ -336,11 +337,11 @@ def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[Writt
             recommendation(
                 written.told,
                 account_id=names[row],
-                decision_id=decision_id,
+                decision_id=ids[row],
                 policy=decided.policy,
                 deterministic=decided.deterministic,
                 eligible_actions=eligible[row],
-                channel=decided.channels[actions[row]],
+                channel=channels[row],
             )
         )
     return answers

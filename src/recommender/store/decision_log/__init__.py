@@ -27,6 +27,13 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.json_columns import (
+        json_of,
+        json_of_ids,
+        objects_of,
+        written_numbers,
+        written_words,
+    )
     from recommender.store.decision_log.known import (
         REACH,
         counted_as,
@@ -146,10 +153,13 @@ __all__ = [
     "decisions_page",
     "heard_events",
     "heard_facts",
+    "json_of",
+    "json_of_ids",
     "known_purposes",
     "ledger_contacts",
     "makes_offer",
     "not_told_twice",
+    "objects_of",
     "offers_made",
     "outcomes",
     "outcomes_between",
@@ -171,4 +181,6 @@ __all__ = [
     "with_heard",
     "with_purposes",
     "withdraw_agreement",
+    "written_numbers",
+    "written_words",
 ]

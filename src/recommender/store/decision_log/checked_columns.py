@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from typing import Any, overload
 
 import numpy as np
 from pydantic_core import from_json
 
+from recommender.store.decision_log.json_columns import written_rows
 from recommender.store.decision_log.privacy import (
     column_is_free_of_people,
     is_plain_name,
@@ -17,7 +18,7 @@ from recommender.store.decision_log.privacy import (
 )
 from recommender.store.decision_log.record_fields import LARGEST_INTEGER, plain_scalar, plain_values
 
-__all__ = ["CheckedMapping", "SortedMapping", "WrittenRanking", "checked_mappings"]
+__all__ = ["CheckedMapping", "SortedMapping", "WrittenMapping", "WrittenRanking", "checked_mappings"]
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NUMBERS = frozenset({int, float, type(None)})
@@ -34,6 +35,34 @@ class SortedMapping(CheckedMapping):
     """In the order of its names."""
 
     __slots__ = ()
+
+
+class WrittenMapping(Mapping[str, Any]):
+    """A checked mapping as the JSON text that the log keeps, names in order; read back where somebody looks into it."""
+
+    __slots__ = ("_read", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._read: dict[str, Any] | None = None
+
+    @property
+    def _entries(self) -> dict[str, Any]:
+        if self._read is None:
+            self._read = from_json(self.text)
+        return self._read
+
+    def __getitem__(self, name: str) -> Any:
+        """Value of a name."""
+        return self._entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, in order."""
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        """How many names there are."""
+        return len(self._entries)
 
 
 class WrittenRanking(Sequence[Mapping[str, Any]]):
@@ -75,7 +104,7 @@ class WrittenRanking(Sequence[Mapping[str, Any]]):
 
 def checked_mappings(
     columns: Mapping[str, Sequence[Any]], argument: str, *, levels: bool = False, free: Collection[str] = ()
-) -> list[CheckedMapping]:
+) -> Sequence[CheckedMapping | WrittenMapping]:
     """Rows of some columns, as :func:`~.record_fields.plain_mapping` would make and pass each of them.
 
     Parameters
@@ -100,6 +129,8 @@ def checked_mappings(
         rows = [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         return [kind(_alone(row, argument, levels=levels, free=free)) for row in rows]
     checked = [_checked(name, columns[name], argument, levels=levels, is_free=name in free) for name in names]
+    if kind is SortedMapping and names:
+        return list(map(WrittenMapping, written_rows(dict(zip(names, checked, strict=True)))))
     return [kind(zip(names, row, strict=True)) for row in zip(*checked, strict=True)]
 
 
