@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +23,9 @@ from recommender.store.decision_log import (
     DecisionRecord,
     WrittenRanking,
     json_of,
+    json_of_ids,
     objects_of,
+    side_by_side,
     written_numbers,
     written_words,
 )
@@ -37,7 +39,7 @@ __all__ = [
     "logged_recommendation",
     "ranked_actions",
 ]
-__all__ += ["rankings", "recommendation", "written_answer"]
+__all__ += ["rankings", "recommendations_of", "written_answer"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
@@ -203,24 +205,27 @@ def _offer_told(kept: str) -> str:
     return json_of(json.loads(text)) if text else "null"
 
 
-def recommendation(
-    told: ToldAccount,
+def recommendations_of(
+    told: Sequence[ToldAccount],
     *,
-    account_id: str,
-    decision_id: str,
+    account_id: Sequence[str],
+    decision_id: Sequence[str],
     policy: Literal["model", "seed_rules"],
     deterministic: bool,
-    eligible_actions: int,
-    channel: str | None,
-) -> WrittenAnswer:
-    """What to do with one account; its id and the decision's are JSON already."""
-    text = (
-        f'{{"account_id":{account_id},"decision_id":{decision_id},"policy":"{policy}",'
-        f'"deterministic":{"true" if deterministic else "false"},"actions":{told.actions},'
-        f'"eligible_actions":{eligible_actions},"segment":{told.segment},"needs_human":{told.needs_human},'
-        f'"next_allowed_at":{told.next_allowed_at}}}'
-    )
-    return WrittenAnswer(text, policy, channel)
+    eligible_actions: Sequence[int],
+    channel: Sequence[str | None],
+) -> list[WrittenAnswer]:
+    """What to do with each account."""
+    actions, segments, people, next_at = zip(*told, strict=True)
+    texts = side_by_side(
+        [
+            '{"account_id":', json_of_ids(account_id), ',"decision_id":', json_of_ids(decision_id),
+            f',"policy":"{policy}","deterministic":{"true" if deterministic else "false"},"actions":', actions,
+            ',"eligible_actions":', list(map(str, eligible_actions)), ',"segment":', segments,
+            ',"needs_human":', people, ',"next_allowed_at":', next_at, "}",
+        ]
+    )  # fmt: skip
+    return list(map(WrittenAnswer, texts, repeat(policy), channel))
 
 
 def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
@@ -234,15 +239,16 @@ def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
         _instant_told(json_of(first["next_allowed_at"])),
     )
     channel = factors_of(space, record.action).get("channel")
-    return recommendation(
-        told,
-        account_id=json_of(record.account_id),
-        decision_id=json_of(record.decision_id),
+    (answer,) = recommendations_of(
+        [told],
+        account_id=[record.account_id],
+        decision_id=[record.decision_id],
         policy="seed_rules" if record.fallback else "model",
         deterministic=record.deterministic,
-        eligible_actions=int(np.count_nonzero(record.eligible)),
-        channel=None if channel is None else str(channel),
+        eligible_actions=[int(np.count_nonzero(record.eligible))],
+        channel=[None if channel is None else str(channel)],
     )
+    return answer
 
 
 def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommendation, rankings, recommendation
+from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommendation, rankings, recommendations_of
 from api.service.constraints import openings
 from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_text
@@ -26,7 +26,7 @@ from recommender.errors import InvalidInput
 from recommender.offers import OfferDesk
 from recommender.rules import Eligibility
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionRecord, LedgerOutcome, heard_facts, json_of_ids, known_purposes
+from recommender.store.decision_log import DecisionRecord, LedgerOutcome, heard_facts, known_purposes
 from recommender.strategy import ContactStrategy, SeedStrategy
 
 __all__ = ["Part", "RequestDecider", "RequestTerms", "recommendations"]
@@ -325,23 +325,17 @@ def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[Writt
     """Answer the accounts of a part; from the log where it held them before, so that a repetition reads the same."""
     decided = part.decided
     eligible = decided.eligibility.mask.sum(axis=1).tolist()
-    names, ids = map(json_of_ids, (decided.accounts.values("account_id"), decided.decision_ids))
-    channels = [decided.channels[action] for action in decided.action.tolist()]
-    answers = []
+    answers = recommendations_of(
+        [written.told for written in part.ranked],
+        account_id=decided.accounts.values("account_id"),
+        decision_id=decided.decision_ids,
+        policy=decided.policy,
+        deterministic=decided.deterministic,
+        eligible_actions=eligible,
+        channel=[decided.channels[action] for action in decided.action.tolist()],
+    )
     for row, (decision_id, written) in enumerate(zip(decided.decision_ids, part.ranked, strict=True)):
         record = logged.get(decision_id)
         if record is not None and record.ranking is not written.kept:
-            answers.append(logged_recommendation(record))
-            continue
-        answers.append(
-            recommendation(
-                written.told,
-                account_id=names[row],
-                decision_id=ids[row],
-                policy=decided.policy,
-                deterministic=decided.deterministic,
-                eligible_actions=eligible[row],
-                channel=channels[row],
-            )
-        )
+            answers[row] = logged_recommendation(record)
     return answers

@@ -31,6 +31,7 @@ with needs("store"):
         json_of,
         json_of_ids,
         objects_of,
+        side_by_side,
         written_numbers,
         written_words,
     )
@@ -171,6 +172,7 @@ __all__ = [
     "refuse_free_text",
     "refuse_personal_id",
     "resume_contact",
+    "side_by_side",
     "state_event",
     "state_of",
     "stop_contact",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from pydantic_core import to_json
 
-__all__ = ["json_of", "json_of_ids", "objects_of", "written_numbers", "written_rows", "written_words"]
+__all__ = ["json_of", "json_of_ids", "objects_of", "side_by_side", "written_numbers", "written_rows", "written_words"]
 
 _NUMBERS = frozenset({int, float, bool, type(None)})
 _WORDS = frozenset({str, bool, type(None)})
@@ -45,8 +46,10 @@ def written_numbers(columns: Sequence[Sequence[Any]]) -> list[list[str]]:
     """
     if not columns:
         return []
-    n, plain = len(columns[0]), [value for column in columns for value in column]
-    text = json_of(plain)  # no other letters than those of true, false, null, NaN and Infinity
+    n = len(columns[0])
+    text = json_of(
+        list(chain.from_iterable(columns))
+    )  # no other letters than those of true, false, null, NaN and Infinity
     if "I" in text:
         raise ValueError("JSON has no infinite number")
     written = text.replace("NaN", "null")[1:-1].split(",")
@@ -55,13 +58,27 @@ def written_numbers(columns: Sequence[Sequence[Any]]) -> list[list[str]]:
 
 def objects_of(columns: Mapping[str, Sequence[str]]) -> list[str]:
     """JSON objects of columns of JSON, their names in the order given."""
-    form = _form_of(tuple(columns))
-    return [form % values for values in zip(*columns.values(), strict=True)]
+    parts: list[str | Sequence[str]] = []
+    for opening, values in zip(_openings(tuple(columns)), columns.values(), strict=True):
+        parts += [opening, values]
+    return side_by_side([*parts, "}"])
 
 
 @lru_cache(maxsize=1_024)
-def _form_of(names: tuple[str, ...]) -> str:
-    return "{" + ",".join(f"{json_of(name)}:".replace("%", "%%") + "%s" for name in names) + "}"
+def _openings(names: tuple[str, ...]) -> list[str]:
+    """What stands before each value of an object."""
+    return [f"{',' if place else '{'}{json_of(name)}:" for place, name in enumerate(names)]
+
+
+def side_by_side(parts: Sequence[str | Sequence[str]]) -> list[str]:
+    """Texts of some columns joined row by row; a part that is one text stands in every row.
+
+    Several times faster than a form of text, which is read anew for each row.
+    """
+    columns = [part for part in parts if not isinstance(part, str)]
+    if len({len(column) for column in columns}) != 1:
+        raise ValueError(f"columns of {sorted({len(column) for column in columns})} rows cannot stand side by side")
+    return list(map("".join, zip(*(repeat(part) if isinstance(part, str) else part for part in parts), strict=False)))
 
 
 def written_rows(columns: Mapping[str, Sequence[Any]]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.store.decision_log.checked_columns import CheckedMapping, WrittenMapping, WrittenRanking
-from recommender.store.decision_log.json_columns import json_of_ids, written_numbers, written_words
+from recommender.store.decision_log.json_columns import json_of_ids, side_by_side, written_numbers, written_words
 from recommender.store.decision_log.record_fields import WrittenJson, ordered_json, sha256_of_texts, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.schema import Row
@@ -145,12 +145,15 @@ def _hashed(stored: Row, own: Mapping[str, Sequence[Any]]) -> list[str]:
     numbers = ("request_position", "action", "propensity")
     texts = dict(zip(numbers, written_numbers([own[name] for name in numbers]), strict=True))
     texts |= {name: json_of_ids(own[name]) for name in ("decision_id", "account_id", "debtor_id", "provenance_digest")}
-    texts["contact_at"] = written_words([None if when is None else when.isoformat() for when in own["contact_at"]])
+    instants = {when: None if when is None else when.isoformat() for when in set(own["contact_at"])}  # few, all UTC
+    texts["contact_at"] = written_words([instants[when] for when in own["contact_at"]])
     texts["eligible"] = [f'"{packed.hex()}"' for packed in own["eligible"]]
     names = [*list(stored)[: list(stored).index("purpose")], *(["purpose"] if stored["purpose"] is not None else [])]
     shared = stored | {"decided_at": stored["decided_at"].isoformat()}
-    form = ",".join("%s" if name in texts else ordered_json(shared[name]).replace("%", "%%") for name in names)
-    return [f"[{form}]" % values for values in zip(*(texts[name] for name in names if name in texts), strict=True)]
+    parts: list[str | Sequence[str]] = []
+    for place, name in enumerate(names):
+        parts += ["," if place else "[", texts[name] if name in texts else ordered_json(shared[name])]
+    return side_by_side([*parts, "]"])
 
 
 def _is_sound(batch: DecisionBatch) -> bool:
