@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal
+from itertools import compress, repeat
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
-from pydantic_core import to_json
 
 from api.service.fields import Scalar
 from api.service.planned import PLANNED
@@ -21,7 +19,16 @@ from api.service.schemas import RankedAction
 from recommender.actions import ActionSpace
 from recommender.deciding import OFFERS_KNOWN, Decided, Segments, default_segments, offer_terms, offers_known
 from recommender.offers import OfferDesk
-from recommender.store.decision_log import DecisionRecord, WrittenRanking
+from recommender.store.decision_log import (
+    DecisionRecord,
+    WrittenRanking,
+    json_of,
+    json_of_ids,
+    objects_of,
+    side_by_side,
+    written_numbers,
+    written_words,
+)
 
 __all__ = [
     "Ranking",
@@ -32,15 +39,14 @@ __all__ = [
     "logged_recommendation",
     "ranked_actions",
 ]
-__all__ += ["rankings", "recommendation", "written_answer"]
+__all__ += ["rankings", "recommendations_of", "written_answer"]
 
 Ranking = Sequence[Mapping[str, Any]]
 
 _MOST_SEARCHED = 50  # accounts of a request for which the next legal instant is looked up
 
 
-@dataclass(frozen=True)
-class ToldAccount:
+class ToldAccount(NamedTuple):
     """JSON of fields of :class:`api.service.schemas.Recommendation`."""
 
     actions: str
@@ -49,8 +55,7 @@ class ToldAccount:
     next_allowed_at: str
 
 
-@dataclass(frozen=True)
-class WrittenAccount:
+class WrittenAccount(NamedTuple):
     """Ranked actions of one account, written down.
 
     Attributes
@@ -65,8 +70,7 @@ class WrittenAccount:
     told: ToldAccount
 
 
-@dataclass(frozen=True)
-class WrittenAnswer:
+class WrittenAnswer(NamedTuple):
     """What to do with one account: JSON of :class:`api.service.schemas.Recommendation`, and what is counted of it."""
 
     text: str
@@ -92,15 +96,17 @@ def rankings(
     desk = desk if "offer" in decided.actions.factors else None
     account = _of_accounts(decided, planned, segments or default_segments())
     if desk is not None:
-        account[OFFERS_KNOWN] = _texts(offers_known(decided))
+        account[OFFERS_KNOWN] = written_words(offers_known(decided))
     rows, indices = np.nonzero(decided.actions_ranked >= 0)
     columns = _entries(decided, rows, indices, desk)
     actions = decided.actions_ranked[rows, indices].tolist()
-    others = _objects({name: columns[name] for name in sorted(columns)})
     told = _told(columns, actions, decided.actions)
-    starts = np.flatnonzero(indices == 0).tolist()
-    firsts = {name: [values[start] for start in starts] for name, values in columns.items()} | account
-    kept = _objects({name: firsts[name] for name in sorted(firsts)})
+    is_first = (indices == 0).tolist()
+    is_other = [not one for one in is_first]
+    starts = list(compress(range(len(actions)), is_first))
+    firsts = {name: list(compress(values, is_first)) for name, values in columns.items()} | account
+    kept = objects_of({name: firsts[name] for name in sorted(firsts)})
+    others = objects_of({name: list(compress(columns[name], is_other)) for name in sorted(columns)})
     ends = [*starts[1:], len(actions)]
     answers = map(
         ToldAccount,
@@ -108,8 +114,10 @@ def rankings(
         account["segment"], account["needs_human"], map(_instant_told, account["next_allowed_at"]),
     )  # fmt: skip
     return [
-        WrittenAccount(WrittenRanking(f"[{','.join([first, *others[start + 1 : end]])}]", actions[start:end]), answer)
-        for first, start, end, answer in zip(kept, starts, ends, answers, strict=True)
+        WrittenAccount(
+            WrittenRanking(f"[{','.join([first, *others[start - row : end - row - 1]])}]", actions[start:end]), answer
+        )
+        for row, (first, start, end, answer) in enumerate(zip(kept, starts, ends, answers, strict=True))
     ]
 
 
@@ -122,12 +130,12 @@ def _of_accounts(decided: Decided, planned: Sequence[str | None], segments: Segm
         when = eligible.next_contact_at(row)
         next_at[row] = None if when is None else when.isoformat()
     columns = {
-        "needs_human": _texts([bool(one) for one in eligible.needs_human]),
-        "next_allowed_at": _texts(next_at),
-        PLANNED: _texts(planned),
-        "segment": _texts(segments.of(decided.accounts)),
+        "needs_human": written_words([bool(one) for one in eligible.needs_human]),
+        "next_allowed_at": written_words(next_at),
+        PLANNED: written_words(planned),
+        "segment": written_words(segments.of(decided.accounts)),
     }
-    return columns | {name: [_json(value)] * len(next_at) for name, value in decided.documents.items()}
+    return columns | {name: [_word(value)] * len(next_at) for name, value in decided.documents.items()}
 
 
 def _entries(
@@ -137,22 +145,23 @@ def _entries(
     action = decided.actions_ranked[rows, indices]
     each = rows.tolist()
     templates = [decided.template_ids[row][index] for row, index in zip(each, indices.tolist(), strict=True)]
+    names = ("support", "evidence", "propensity", "expected_reward", "hi", "lo")
+    ladder = [decided.values[name] for name in sorted(decided.values)]
+    measures = [getattr(decided, name) for name in names] + ladder
+    taken = [action, indices + 1, *(measure[rows, indices] for measure in measures)]
+    numbers = written_numbers([one.tolist() for one in taken])
     columns: dict[str, list[str]] = {
-        "action": _numbers(action),
-        "contact_at": _texts(_instants(decided, rows, action)),
-        "rank": _numbers(indices + 1),
-        "template_id": _texts(templates),
+        "action": numbers[0],
+        "contact_at": written_words(_instants(decided, rows, action)),
+        "rank": numbers[1],
+        "template_id": written_words(templates),
         "values": ["null"] * len(each),
-        "support": _numbers(decided.support[rows, indices]),
+        **dict(zip(names, numbers[2:], strict=False)),
     }
-    for name in ("evidence", "propensity", "expected_reward", "hi", "lo"):
-        columns[name] = _numbers(getattr(decided, name)[rows, indices])
     if decided.values:
-        columns["values"] = _objects(
-            {name: _numbers(decided.values[name][rows, indices]) for name in sorted(decided.values)}
-        )
+        columns["values"] = objects_of(dict(zip(sorted(decided.values), numbers[2 + len(names) :], strict=True)))
     if desk is not None:
-        columns["offer"] = _texts(offer_terms(decided, desk, each, action.tolist()))
+        columns["offer"] = written_words(offer_terms(decided, desk, each, action.tolist()))
     return columns
 
 
@@ -163,36 +172,13 @@ def _instants(decided: Decided, rows: NDArray[np.int64], actions: NDArray[np.int
     return [None if when is None else texts[when] for when in instants]
 
 
-def _json(value: Any) -> str:
-    return to_json(value).decode()
-
-
-def _texts(values: Sequence[str | bool | None]) -> list[str]:
-    """Words as JSON; few differ."""
-    written = {value: _json(value) for value in set(values)}
-    return [written[value] for value in values]
-
-
-def _numbers(values: NDArray[Any]) -> list[str]:
-    """As JSON holds them; null for what is no number, and no infinity."""
-    plain: list[Any] = values.tolist()
-    if not np.isfinite(values).all():
-        if np.isinf(values).any():
-            raise ValueError("a ranked action has an infinite value")
-        plain = [None if math.isnan(value) else value for value in plain]
-    return _json(plain)[1:-1].split(",")
-
-
-def _objects(columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """JSON objects of columns of JSON, their names in the order given."""
-    form = "{" + ",".join(f"{_json(name)}:".replace("%", "%%") + "%s" for name in columns) + "}"
-    return [form % values for values in zip(*columns.values(), strict=True)]
+_word = lru_cache(maxsize=1_024)(json_of)  # for words of our own that many answers repeat
 
 
 def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: ActionSpace) -> list[str]:
     """Ranked actions as they are answered, of the columns that the log keeps: the fields of `RankedAction`."""
     levels, idle = _level_texts(actions), actions.no_contact_index
-    return _objects(
+    return objects_of(
         {
             "rank": columns["rank"],
             "no_contact": ["true" if one == idle else "false" for one in action],
@@ -210,33 +196,36 @@ def _told(columns: Mapping[str, Sequence[str]], action: Sequence[int], actions: 
 def _instant_told(kept: str) -> str:
     """An instant as it is answered; the log keeps its ISO form."""
     text = json.loads(kept)
-    return "null" if text is None else _json(datetime.fromisoformat(text))
+    return "null" if text is None else json_of(datetime.fromisoformat(text))
 
 
 def _offer_told(kept: str) -> str:
     """An offer as it is answered; the log keeps its terms as a text."""
     text = None if kept == "null" else json.loads(kept)
-    return _json(json.loads(text)) if text else "null"
+    return json_of(json.loads(text)) if text else "null"
 
 
-def recommendation(
-    told: ToldAccount,
+def recommendations_of(
+    told: Sequence[ToldAccount],
     *,
-    account_id: str,
-    decision_id: str,
+    account_id: Sequence[str],
+    decision_id: Sequence[str],
     policy: Literal["model", "seed_rules"],
     deterministic: bool,
-    eligible_actions: int,
-    channel: str | None,
-) -> WrittenAnswer:
-    """What to do with one account."""
-    text = (
-        f'{{"account_id":{_json(account_id)},"decision_id":{_json(decision_id)},"policy":"{policy}",'
-        f'"deterministic":{"true" if deterministic else "false"},"actions":{told.actions},'
-        f'"eligible_actions":{eligible_actions},"segment":{told.segment},"needs_human":{told.needs_human},'
-        f'"next_allowed_at":{told.next_allowed_at}}}'
-    )
-    return WrittenAnswer(text, policy, channel)
+    eligible_actions: Sequence[int],
+    channel: Sequence[str | None],
+) -> list[WrittenAnswer]:
+    """What to do with each account."""
+    actions, segments, people, next_at = zip(*told, strict=True)
+    texts = side_by_side(
+        [
+            '{"account_id":', json_of_ids(account_id), ',"decision_id":', json_of_ids(decision_id),
+            f',"policy":"{policy}","deterministic":{"true" if deterministic else "false"},"actions":', actions,
+            ',"eligible_actions":', list(map(str, eligible_actions)), ',"segment":', segments,
+            ',"needs_human":', people, ',"next_allowed_at":', next_at, "}",
+        ]
+    )  # fmt: skip
+    return list(map(WrittenAnswer, texts, repeat(policy), channel))
 
 
 def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
@@ -245,20 +234,21 @@ def logged_recommendation(record: DecisionRecord) -> WrittenAnswer:
     first = ranking[0]
     told = ToldAccount(
         _told_of(ranking, space),
-        _json(first.get("segment")),  # records of before segments have none
-        _json(first["needs_human"]),
-        _instant_told(_json(first["next_allowed_at"])),
+        json_of(first.get("segment")),  # records of before segments have none
+        json_of(first["needs_human"]),
+        _instant_told(json_of(first["next_allowed_at"])),
     )
     channel = factors_of(space, record.action).get("channel")
-    return recommendation(
-        told,
-        account_id=record.account_id,
-        decision_id=record.decision_id,
+    (answer,) = recommendations_of(
+        [told],
+        account_id=[record.account_id],
+        decision_id=[record.decision_id],
         policy="seed_rules" if record.fallback else "model",
         deterministic=record.deterministic,
-        eligible_actions=int(np.count_nonzero(record.eligible)),
-        channel=None if channel is None else str(channel),
+        eligible_actions=[int(np.count_nonzero(record.eligible))],
+        channel=[None if channel is None else str(channel)],
     )
+    return answer
 
 
 def ranked_actions(ranking: Ranking, actions: ActionSpace) -> list[RankedAction]:
@@ -271,8 +261,8 @@ _RANKED = TypeAdapter(list[RankedAction])
 
 def _told_of(ranking: Ranking, actions: ActionSpace) -> str:
     """A logged ranking as it is answered; records of before the value ladder have none, and few make offers."""
-    columns = {name: [_json(entry[name]) for entry in ranking] for name in _KEPT}
-    columns |= {name: [_json(entry.get(name)) for entry in ranking] for name in ("values", "offer")}
+    columns = {name: [json_of(entry[name]) for entry in ranking] for name in _KEPT}
+    columns |= {name: [json_of(entry.get(name)) for entry in ranking] for name in ("values", "offer")}
     return f"[{','.join(_told(columns, [entry['action'] for entry in ranking], actions))}]"
 
 
@@ -284,7 +274,7 @@ _KEPT = (
 def written_answer(body: Mapping[str, Any]) -> bytes:
     """An answer as it is sent; what is written of each account already stands in it as it is."""
     told = ",".join([one.text for one in body["recommendations"]])
-    parts = [f'"{name}":{f"[{told}]" if name == "recommendations" else _json(value)}' for name, value in body.items()]
+    parts = [f'"{name}":{f"[{told}]" if name == "recommendations" else json_of(value)}' for name, value in body.items()]
     return f"{{{','.join(parts)}}}".encode()
 
 
@@ -303,7 +293,7 @@ def _level_texts(actions: ActionSpace) -> list[str]:
     if cached is None or cached[0] is not levels:
         if len(_LEVEL_TEXTS) > 64:
             _LEVEL_TEXTS.clear()
-        cached = _LEVEL_TEXTS[id(levels)] = (levels, list(map(_json, levels)))
+        cached = _LEVEL_TEXTS[id(levels)] = (levels, list(map(json_of, levels)))
     return cached[1]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from api.service.deciding import Part
+from api.service.request_columns import NAMED
 from api.service.serving import Served
 from recommender import __version__
 from recommender.deciding import Decided
@@ -87,12 +88,13 @@ def _provenance(decided: Decided, served: Served, packs: tuple[str, ...]) -> Pro
     return cached
 
 
-def _contexts(part: Part, served: Served) -> Sequence[dict[str, Any]]:
+def _contexts(part: Part, served: Served) -> Sequence[Mapping[str, Any]]:
     """Context columns as the model saw them; under the seed rules all that a model could learn from later."""
     if served.is_model:
         names = sorted(str(name) for name in served.strategy.feature_names_in_)  # type: ignore[union-attr]
         columns = [_scalars(part.decided.accounts.values(name)) for name in names]
-        return checked_mappings(dict(zip(names, columns, strict=True)), "context", levels=True)
+        free = part.brought - NAMED  # the door has looked at every feature, under this very name
+        return checked_mappings(dict(zip(names, columns, strict=True)), "context", levels=True, free=free)
     brought = dict.fromkeys(name for names in part.features for name in sorted(names))
     protected = set(protected_names(list(brought)))
     kept = [name for name in dict.fromkeys([*_SITUATION, *brought]) if name not in protected]

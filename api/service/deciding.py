@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommendation, rankings, recommendation
+from api.service.answers import WrittenAccount, WrittenAnswer, logged_recommendation, rankings, recommendations_of
 from api.service.constraints import openings
 from api.service.offering import RequestOffers
 from api.service.planned import Planned, planned_text
@@ -55,7 +56,7 @@ class Part:
     positions : list of int
         Places in the request.
     features : list of set of str
-        Names of the features that each account brought.
+        Names of the features that each account brought; the door has looked at them all.
     decided : Decided
     ranked : list of WrittenAccount
         See :func:`api.service.answers.rankings`.
@@ -65,7 +66,7 @@ class Part:
     """
 
     positions: list[int]
-    features: list[frozenset[str]]
+    features: Sequence[AbstractSet[str]]
     decided: Decided
     ranked: Sequence[WrittenAccount]
     ask: Callable[..., Decided]
@@ -75,6 +76,11 @@ class Part:
     def rows(self) -> list[dict[str, Any]]:
         """Facts and context of each account, with what was derived from them."""
         return self.decided.accounts.rows()
+
+    @property
+    def brought(self) -> set[str]:
+        """Names of the features that any of the accounts brought."""
+        return set().union(*set(map(tuple, self.features)))
 
 
 class RequestDecider:
@@ -130,12 +136,12 @@ class RequestDecider:
             return []
         accounts = [self._request.accounts[position] for position in positions]
         names, debtors = [one.account_id for one in accounts], [one.debtor_id for one in accounts]
-        turn = debtor_rounds(Columns({"account_id": names, "debtor_id": debtors}, len(accounts)))
-        last = int(turn.max())
+        turn = debtor_rounds(Columns({"account_id": names, "debtor_id": debtors}, len(accounts))).tolist()
+        last = max(turn)
         parts = []
         left = self._capacity(used or Counter())
         for number in range(last + 1):
-            own = [positions[index] for index in np.flatnonzero(turn == number).tolist()]
+            own = [position for position, round_ in zip(positions, turn, strict=True) if round_ == number]
             for part in self._within_capacity(own, planned, left, is_first=number == 0):
                 parts.append(part)
                 for contact in planned_contacts(part.decided) if number < last else ():
@@ -220,18 +226,18 @@ class RequestDecider:
         desk : OfferDesk or None
             Likewise.
         """
-        request, settings = self._request, self._settings
+        request, in_force = self._request, self._settings.packs_in_force
         terms = terms or self._terms
         chosen = [request.accounts[position] for position in positions]
         waiting = [planned.get(debtor_of(account), []) for account in chosen]
         sent = self._contacts_of(positions, is_first=is_first)
         sent = sent.with_cells(known_purposes(sent, self.purposes))
-        accounts = account_columns(chosen, settings.packs_in_force, positions, self._contract, self.unusual)
+        accounts = account_columns(chosen, in_force, positions, self._contract, self.unusual)
         question: dict[str, Any] = {
             "accounts": accounts.with_cells(heard_facts(accounts, sent, self.heard, terms.as_of)),
-            "contacts": sent.with_rows([one for contacts in waiting for one in contacts]),
+            "contacts": sent.with_rows([one for contacts in waiting for one in contacts]) if any(waiting) else sent,
             "as_of": terms.as_of,
-            "packs": settings.packs_in_force,
+            "packs": in_force,
             "explore": request.explore,
             "seed": terms.seed,
         }
@@ -255,7 +261,7 @@ class RequestDecider:
         decided = ask(self._served.strategy, decider.decide, request.top_k)
         planned_before = [planned_text(contacts) if contacts else None for contacts in waiting]
         ranked = rankings(decided, planned_before, self._served.segments, desk)
-        features = [frozenset(account.features) for account in chosen]
+        features = [account.features.keys() for account in chosen]
         return Part(
             positions,
             features,
@@ -319,22 +325,17 @@ def recommendations(part: Part, logged: dict[str, DecisionRecord]) -> list[Writt
     """Answer the accounts of a part; from the log where it held them before, so that a repetition reads the same."""
     decided = part.decided
     eligible = decided.eligibility.mask.sum(axis=1).tolist()
-    names, actions = decided.accounts.values("account_id"), decided.action.tolist()
-    answers = []
+    answers = recommendations_of(
+        [written.told for written in part.ranked],
+        account_id=decided.accounts.values("account_id"),
+        decision_id=decided.decision_ids,
+        policy=decided.policy,
+        deterministic=decided.deterministic,
+        eligible_actions=eligible,
+        channel=[decided.channels[action] for action in decided.action.tolist()],
+    )
     for row, (decision_id, written) in enumerate(zip(decided.decision_ids, part.ranked, strict=True)):
         record = logged.get(decision_id)
         if record is not None and record.ranking is not written.kept:
-            answers.append(logged_recommendation(record))
-            continue
-        answers.append(
-            recommendation(
-                written.told,
-                account_id=names[row],
-                decision_id=decision_id,
-                policy=decided.policy,
-                deterministic=decided.deterministic,
-                eligible_actions=eligible[row],
-                channel=decided.channels[actions[row]],
-            )
-        )
+            answers[row] = logged_recommendation(record)
     return answers

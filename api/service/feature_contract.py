@@ -124,6 +124,10 @@ class FeatureContract:
         rules = self.rules
         for name, value in features.items():
             rule = rules.get(name)
+            if rule is not None and rule.kind == "number" and type(value) is float:  # most of them are
+                if not rule.low <= value <= rule.high:
+                    unusual.add(name)
+                continue
             if _may_stop(rule, value) and feature_says_stop(name, value):
                 raise _stop_unread(name, position)
             if rule is None:

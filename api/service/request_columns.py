@@ -17,13 +17,14 @@ from recommender.errors import InvalidInput
 from recommender.intake import id_keys, subdivision_code
 from recommender.rules import HOUSE_PACKS, packs_of_place, with_house
 from recommender.store.decision_log import (
+    are_opaque,
     column_is_free_of_people,
     refuse_contact_data,
     refuse_free_text,
     refuse_personal_id,
 )
 
-__all__ = ["SPOKEN", "account_columns", "contact_columns", "debtor_of"]
+__all__ = ["NAMED", "SPOKEN", "account_columns", "contact_columns", "debtor_of"]
 
 _FACTS = (
     "account_id",
@@ -44,8 +45,9 @@ SPOKEN = (
     "late_due_share",
 )  # fmt: skip
 _facts_of = itemgetter(*_FACTS)
-_NAMED = frozenset((*_FACTS, *SPOKEN))
-_REPEATABLE = _NAMED - {"balance_minor", "country", "late_due_share"}
+#: Facts: what a feature of the same name does not overwrite.
+NAMED = frozenset((*_FACTS, *SPOKEN))
+_REPEATABLE = NAMED - {"balance_minor", "country", "late_due_share"}
 
 
 _ANY_FEATURE = FeatureContract()
@@ -80,8 +82,10 @@ def account_columns(
     """
     house = tuple(pack for pack in packs if pack in HOUSE_PACKS)
     seen = set() if unusual is None else unusual
-    are_checked = _pass_by_column(accounts, contract, seen)
-    for position, account in zip(positions, accounts, strict=True):
+    names = _shared_names(accounts)
+    are_checked = names is not None and _pass_by_column(accounts, names, contract, seen)
+    is_sound = are_checked and _REPEATABLE.isdisjoint(names or ()) and _are_opaque(accounts)
+    for position, account in () if is_sound else zip(positions, accounts, strict=True):
         refuse_personal_id("account_id", account.account_id, numbers_are_ours=contract.numeric_ids)
         if account.debtor_id is not None:
             refuse_personal_id("debtor_id", account.debtor_id, numbers_are_ours=contract.numeric_ids)
@@ -91,25 +95,37 @@ def account_columns(
             raise _repeated(min(clash), position)
     facts = zip(*[_facts_of(account.__dict__) for account in accounts], strict=True)
     columns: dict[str, list[Any]] = dict(zip(_FACTS, map(list, facts), strict=True))
+    places = list(zip(columns["country"], columns["subdivision"], strict=True))
     told = set().union(*[account.model_fields_set for account in accounts])
     columns |= {name: [getattr(account, name) for account in accounts] for name in SPOKEN if name in told}
-    for name, values in _feature_columns(accounts).items():
+    for name, values in _feature_columns(accounts, names).items():
         fact = columns.get(name)  # a feature may stand where the fact is not known
         columns[name] = values if fact is None else [_first_said(*both) for both in zip(fact, values, strict=True)]
-    places = [(account.country, account.subdivision) for account in accounts]
-    columns["subdivision"] = [subdivision_code(*place) for place in places]
+    law_of = {place: (subdivision_code(*place), _packs_of_place(*place, packs, house)) for place in set(places)}
+    columns["subdivision"] = [law_of[place][0] for place in places]
     columns["packs"] = [
-        with_house(account.packs, house) if account.packs else _packs_of_place(*place, packs, house)
+        with_house(account.packs, house) if account.packs else law_of[place][1]
         for account, place in zip(accounts, places, strict=True)
     ]
     columns["contacts_known"] = [account.contacts is not None for account in accounts]
     return Columns(columns, len(accounts))
 
 
-def _feature_columns(accounts: Sequence[Account]) -> dict[str, list[Any]]:
-    """Features of accounts; one that an account does not bring is null there."""
+def _shared_names(accounts: Sequence[Account]) -> tuple[str, ...] | None:
+    """Names of the features, where all accounts bring the same ones in one order."""
     names = tuple(accounts[0].features)
-    if all(tuple(account.features) == names for account in accounts):
+    return names if all(tuple(account.features) == names for account in accounts) else None
+
+
+def _are_opaque(accounts: Sequence[Account]) -> bool:
+    """Whether no id looks like a person at first sight; if one does, each account is looked at."""
+    ids = [account.account_id for account in accounts]
+    return are_opaque(ids) and are_opaque([one.debtor_id for one in accounts if one.debtor_id is not None])
+
+
+def _feature_columns(accounts: Sequence[Account], names: tuple[str, ...] | None) -> dict[str, list[Any]]:
+    """Features of accounts; one that an account does not bring is null there."""
+    if names is not None:
         listed = zip(*[account.features.values() for account in accounts], strict=True)
         return dict(zip(names, map(list, listed), strict=True))
     every = dict.fromkeys(name for account in accounts for name in account.features)
@@ -135,10 +151,11 @@ def _check_features(features: Mapping[str, Any], position: int, contract: Featur
     refuse_free_text(features, argument=f"accounts[{position}].features")
 
 
-def _pass_by_column(accounts: Sequence[Account], contract: FeatureContract, seen: set[str]) -> bool:
+def _pass_by_column(
+    accounts: Sequence[Account], names: tuple[str, ...], contract: FeatureContract, seen: set[str]
+) -> bool:
     """Whether the features of many accounts with the same names are right; if not, each account is looked at."""
-    names = tuple(accounts[0].features)
-    if len(accounts) < _MANY or any(tuple(account.features) != names for account in accounts):
+    if len(accounts) < _MANY:
         return False
     columns = zip(*(account.features.values() for account in accounts), strict=True)
     unusual: set[str] = set()

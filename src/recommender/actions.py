@@ -130,6 +130,14 @@ class ActionSpace:
         return self.n_contact_actions if self.no_contact else None
 
     @cached_property
+    def _codes_by_factor(self) -> dict[str, list[int]]:
+        return {name: self.codes[:, place].tolist() for place, name in enumerate(self.factors)}
+
+    def codes_of(self, factor: str) -> list[int]:
+        """Level code of each action; -1 for ``NO_CONTACT``, and for all where there is no such factor."""
+        return self._codes_by_factor.get(factor) or [-1] * len(self)
+
+    @cached_property
     def codes(self) -> NDArray[np.int64]:
         """Level codes of each action.
 

@@ -276,6 +276,8 @@ class Columns:
 
     def with_cells(self, cells: Mapping[int, Mapping[str, Any]]) -> Self:
         """The same with some cells changed: by row, then by column; a column that was not there is null elsewhere."""
+        if not cells:
+            return self
         names = dict.fromkeys(name for changed in cells.values() for name in changed)
         columns = {name: list(self.values(name)) for name in names}
         for row, changed in cells.items():

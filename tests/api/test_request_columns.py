@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json, to_json
 
-from api.service.answers import _numbers, _objects, _texts
 from api.service.gateway import nesting
 from api.service.request_columns import account_columns, contact_columns
 from api.service.schemas import Account
 from recommender.columns import Columns
 from recommender.errors import InvalidInput
+from recommender.store.decision_log import objects_of, written_numbers, written_words
 
 NAMES = ["balance_minor", "late_due_share", "stage", "product", "days"]
 FACTS = st.fixed_dictionaries(
@@ -95,10 +95,22 @@ def test_written_objects_are_those_that_a_writer_of_json_writes(rows: list[tuple
     """Names with signs of their own in them, and every number and text to the bit."""
     words, numbers = [word for word, _ in rows], np.array([number for _, number in rows])
     names = ['%s"', "%", "número"]
-    texts = _objects(dict(zip(names, (_texts(words), _numbers(numbers), ["null"] * len(rows)), strict=True)))
-    plain = [dict(zip(names, (word, number, None), strict=True)) for word, number in rows]
+    halves = np.where(np.arange(len(rows)) % 2, numbers, np.nan)
+    whole, half, signs = written_numbers([one.tolist() for one in (numbers, halves, numbers > 0)])
+    columns = (written_words(words), whole, ["null"] * len(rows), half, signs)
+    texts = objects_of(dict(zip([*names, "h", "s"], columns, strict=True)))
+    plain = [
+        dict(zip(names, (word, number, None), strict=True)) | {"h": number if row % 2 else None, "s": number > 0}
+        for row, (word, number) in enumerate(rows)
+    ]
     assert texts == [to_json(one).decode() for one in plain]
     assert [from_json(text) for text in texts] == plain
+
+
+def test_an_infinite_number_is_no_part_of_an_answer() -> None:
+    """JSON has none, and a ranked action of that worth is a mistake."""
+    with pytest.raises(ValueError, match="infinite"):
+        written_numbers([[1.0], [-np.inf]])
 
 
 def deepest(text: str) -> int:

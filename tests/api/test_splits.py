@@ -83,25 +83,31 @@ def broken_caps(url, moved):
     return count, sum(seen > 1 for seen in days.values()), doubled
 
 
+_AT_ONCE = 250  # splits; a long run that is cut off has told how many held
+
+
 def split_all(served, url, splits):
-    """Random splits, sent from several clients to all processes."""
+    """Random splits, sent from several clients to all processes; all that were made are looked at after each part."""
     rng = random.Random(16)
-    parts = [split(rng, number, debtors=2, accounts=3) for number in range(splits)]
-    asked = (one for phases in parts for requests in phases for body in requests for one in body["accounts"])
-    moved = {one["account_id"]: one["debtor_id"] for one in asked if "debtor_id" in one}
-    statuses, count = Counter(), 0
-    for phase in range(3):
-        bodies = [body for phases in parts for body in phases[phase]]
-        count += len(bodies)
-        statuses += served.post_all("/v1/recommendations", bodies, clients=6)
-    made, over, doubled = broken_caps(url, moved)
-    print(  # noqa: T201
-        f"{splits:,} splits, {count:,} requests, {len(served.ports)} processes, {made:,} decisions: {over} caps "
-        f"broken, {doubled} moments decided twice, statuses {dict(statuses)}"
-    )
-    assert set(statuses) <= {200, 207, 409, 503}
-    assert statuses[200] > count // 2
-    assert made and (over, doubled) == (0, 0)
+    statuses, count, moved = Counter(), 0, {}
+    for start in range(0, splits, _AT_ONCE):
+        end = min(start + _AT_ONCE, splits)
+        parts = [split(rng, number, debtors=2, accounts=3) for number in range(start, end)]
+        asked = (one for phases in parts for requests in phases for body in requests for one in body["accounts"])
+        moved |= {one["account_id"]: one["debtor_id"] for one in asked if "debtor_id" in one}
+        for phase in range(3):
+            bodies = [body for phases in parts for body in phases[phase]]
+            count += len(bodies)
+            statuses += served.post_all("/v1/recommendations", bodies, clients=6)
+        made, over, doubled = broken_caps(url, moved)
+        print(  # noqa: T201
+            f"{end:,} splits, {count:,} requests, {len(served.ports)} processes, {made:,} decisions: {over} caps "
+            f"broken, {doubled} moments decided twice, statuses {dict(statuses)}",
+            flush=True,
+        )
+        assert set(statuses) <= {200, 207, 409, 503}
+        assert statuses[200] > count // 2
+        assert made and (over, doubled) == (0, 0)
 
 
 def test_splits_keep_every_cap_and_raced_keys_get_one_answer(empty_url):

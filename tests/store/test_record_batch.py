@@ -88,6 +88,23 @@ def test_they_are_those_made_one_by_one_and_come_back_from_the_log(log: Decision
 @pytest.mark.parametrize(
     "change",
     [
+        {"account_id": ['a"%s', "b\\", "c%", "ñ", "e f", "f", "g"], "debtor_id": ['"', *"%bcdef"]},
+        {"request_key": None, "seed": None, "purpose": "win_back", "fallback": True, "deterministic": True},
+        {"request_key": '%s"', "contact_at": [None] * N},
+    ],
+)
+def test_rows_by_column_are_those_of_records_alone(batch: DecisionBatch, change: dict[str, object]) -> None:
+    """Signs that JSON and a form of text have a use for, and each of the shared fields."""
+    given = replace(batch, **change)
+    for mine, other in zip(decision_batch(given), one_by_one(given), strict=True):
+        texts = [{name: getattr(v, "text", v) for name, v in one.to_row().items()} for one in (mine, other)]
+        assert texts[0] == texts[1]
+        assert (mine.first_digest, dict(mine.context)) == (other.first_digest, dict(other.context))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         {"account_id": ["a", "b", "573001234567@x.co", "d", "e", "f", "g"]},
         {"decision_id": ["a", "b", "", "d", "e", "f", "g"]},
         {"debtor_id": ["a", "b", "+57 300 123 4567", "d", "e", "f", "g"]},

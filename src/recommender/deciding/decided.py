@@ -93,17 +93,13 @@ class Decided:
     @cached_property
     def channels(self) -> list[str | None]:
         """Channel of each action of the space; None for ``NO_CONTACT``."""
-        levels = self.actions.factors["channel"]
-        codes = self.actions.codes[:, self.actions.factor_names.index("channel")].tolist()
-        return [None if code < 0 else str(levels[code]) for code in codes]
+        words = [*map(str, self.actions.factors["channel"]), None]
+        return [words[code] for code in self.actions.codes_of("channel")]
 
     @cached_property
     def _hour_of(self) -> list[int]:
         """Hour code of each action, -1 where it has none."""
-        names = self.actions.factor_names
-        if "hour" not in names:
-            return [-1] * len(self.actions)
-        return [int(code) for code in self.actions.codes[:, names.index("hour")]]
+        return self.actions.codes_of("hour")
 
     def remember_offers(self, desk: OfferDesk) -> None:
         """Tell a desk of the offers that the dispatched actions make, so that the debtor's next account knows them."""

@@ -32,7 +32,7 @@ def debtor_rounds(accounts: Tabular) -> NDArray[np.int64]:
     """
     table = Columns.of(accounts)
     rounds = np.zeros(len(table), dtype=np.int64)
-    if "debtor_id" not in table:
+    if "debtor_id" not in table or len(table) == 1:
         return rounds
     debtor, account = table.coded("debtor_id"), table.coded("account_id")
     named = [value is not None for value in debtor.values]

@@ -55,11 +55,26 @@ class Condition(BaseModel):
             cells = accounts.values(self.column)
             return np.array([(not _is_missing(cell)) == self.known for cell in cells], dtype=bool)
         column = accounts.coded(self.column)  # a null of any kind is None, a list the text that tables hold
-        texts = [None if _is_missing(value) else str(value) for value in column.values]
-        wanted = {*(self.has or self.among)}
-        if self.has:
-            return column.take([text is not None and not wanted.isdisjoint(_items(text)) for text in texts], bool)
-        return column.take([text in wanted for text in texts], bool)
+        return column.take([self._says(value) for value in column.values], bool)
+
+    def holds_of_one(self, accounts: Columns) -> bool:
+        """The same of a table of one row, without arrays."""
+        if self.column not in accounts:
+            return self.known is False
+        if self.at_least is not None or self.below is not None:
+            number = float(accounts.numbers(self.column)[0])
+            is_high = self.at_least is None or number >= self.at_least
+            return is_high and number == number and (self.below is None or number < self.below)
+        if self.known is not None:
+            return (not _is_missing(accounts.values(self.column)[0])) == self.known
+        return bool(accounts.value(self.column, self._says))
+
+    def _says(self, value: Any) -> bool:
+        """Whether a value is, or is a list with, one of the words."""
+        if _is_missing(value):
+            return False
+        text = str(value)
+        return any(item in self.has for item in _items(text)) if self.has else text in self.among
 
 
 class Segment(BaseModel):
@@ -124,6 +139,9 @@ class Segments:
 
     def of(self, accounts: Columns) -> list[str]:
         """Segment of each account."""
+        if len(accounts) == 1:
+            holding = (one.id for one in self.segments if all(part.holds_of_one(accounts) for part in one.when))
+            return [next(holding, OTHER)]
         place = np.full(len(accounts), len(self.segments))
         unnamed = np.ones(len(accounts), dtype=bool)
         for number, segment in enumerate(self.segments):

@@ -27,6 +27,14 @@ with needs("store"):
         ShadowChoice,
         read_feedback_frame,
     )
+    from recommender.store.decision_log.json_columns import (
+        json_of,
+        json_of_ids,
+        objects_of,
+        side_by_side,
+        written_numbers,
+        written_words,
+    )
     from recommender.store.decision_log.known import (
         REACH,
         counted_as,
@@ -66,6 +74,7 @@ with needs("store"):
         trouble_with_terms,
     )
     from recommender.store.decision_log.personal_ids import (
+        are_opaque,
         personal_kind,
         refuse_personal_id,
     )
@@ -135,6 +144,7 @@ __all__ = [
     "WrittenRanking",
     "agree_to_contact",
     "agreed_accounts",
+    "are_opaque",
     "checked_mappings",
     "column_is_free_of_people",
     "counted_as",
@@ -144,10 +154,13 @@ __all__ = [
     "decisions_page",
     "heard_events",
     "heard_facts",
+    "json_of",
+    "json_of_ids",
     "known_purposes",
     "ledger_contacts",
     "makes_offer",
     "not_told_twice",
+    "objects_of",
     "offers_made",
     "outcomes",
     "outcomes_between",
@@ -159,6 +172,7 @@ __all__ = [
     "refuse_free_text",
     "refuse_personal_id",
     "resume_contact",
+    "side_by_side",
     "state_event",
     "state_of",
     "stop_contact",
@@ -169,4 +183,6 @@ __all__ = [
     "with_heard",
     "with_purposes",
     "withdraw_agreement",
+    "written_numbers",
+    "written_words",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 from recommender.errors import InvalidInput
 
-__all__ = ["personal_kind", "refuse_personal_id"]
+__all__ = ["are_opaque", "personal_kind", "refuse_personal_id"]
 
 _NUMBER = "a phone or identity number"
 _SHORTEST, _LONGEST = 7, 15  # digits of a phone or of an identity number
@@ -64,6 +65,11 @@ def personal_kind(identifier: str) -> str | None:
     else:
         return None
     return None if {word.lower() for word in words} & _OF_SYSTEMS else "a name"
+
+
+def are_opaque(identifiers: Iterable[str]) -> bool:
+    """Whether each of some ids is surely nobody; where not, :func:`personal_kind` says what one looks like."""
+    return all(map(_SURELY_NOBODY.fullmatch, identifiers))
 
 
 def refuse_personal_id(name: str, identifier: str, *, numbers_are_ours: bool = False) -> None:

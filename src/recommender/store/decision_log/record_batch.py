@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.store.decision_log.checked_columns import CheckedMapping, WrittenRanking
-from recommender.store.decision_log.record_fields import utc_instant
+from recommender.store.decision_log.checked_columns import CheckedMapping, WrittenMapping, WrittenRanking
+from recommender.store.decision_log.json_columns import json_of_ids, side_by_side, written_numbers, written_words
+from recommender.store.decision_log.record_fields import WrittenJson, ordered_json, sha256_of_texts, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
+from recommender.store.decision_log.schema import Row
 
 __all__ = ["DecisionBatch", "decision_batch"]
 
@@ -89,21 +91,69 @@ def decision_batch(batch: DecisionBatch) -> list[DecisionRecord]:
         "decision_id", "account_id", "debtor_id", "action", "propensity", "eligible", "context", "provenance",
         "ranking", "request_position", "contact_at", "shadow", "packed_eligible",
     )  # fmt: skip
-    columns = (
+    columns: tuple[Any, ...] = (
         batch.decision_id, batch.account_id,
         [debtor or account for account, debtor in zip(batch.account_id, batch.debtor_id, strict=True)],
-        batch.action.tolist(), map(float, batch.propensity), eligible, batch.context, batch.provenance,
+        batch.action.tolist(), list(map(float, batch.propensity)), eligible, batch.context, batch.provenance,
         batch.ranking, batch.request_position,
         [None if when is None else utc_instant("contact_at", when) for when in batch.contact_at], batch.shadow,
         [packed[start : start + width] for start in range(0, n * width, width)],
     )  # fmt: skip
+    rows = _rows(first, dict(zip(names, columns, strict=True)))
     records = []
-    for values in zip(*columns, strict=True):
+    for values, row in zip(zip(*columns, strict=True), rows or repeat(None), strict=False):
         record = object.__new__(DecisionRecord)
         record.__dict__.update(shared)
         record.__dict__.update(zip(names, values, strict=True))
+        if row is not None:
+            record.__dict__["_row"] = row
         records.append(record)
     return records
+
+
+def _rows(first: DecisionRecord, columns: Mapping[str, Sequence[Any]]) -> list[Row] | None:
+    """Row of each record, as it makes it of itself, by column; None where a part of one is not written yet."""
+    contexts, rankings, provenances = columns["context"], columns["ranking"], columns["provenance"]
+    if set(map(type, contexts)) != {WrittenMapping} or set(map(type, rankings)) != {WrittenRanking}:
+        return None
+    stored = first.to_row()
+    factors = [one.factors_text(action) for one, action in zip(provenances, columns["action"], strict=True)]
+    parts = {
+        "action_factors": factors,
+        "ranking": [one.text for one in rankings],
+        "context": [one.text for one in contexts],
+    }
+    own = {
+        name: columns[name] for name in ("decision_id", "account_id", "debtor_id", "contact_at", "action", "propensity")
+    }
+    own |= {
+        "request_position": list(map(int, columns["request_position"])),
+        "eligible": columns["packed_eligible"],
+        "provenance_digest": [one.digest for one in provenances],
+    }
+    hashed = _hashed(stored, own)
+    digests = [sha256_of_texts(*texts) for texts in zip(hashed, *parts.values(), strict=True)]
+    own |= {name: list(map(WrittenJson, texts)) for name, texts in parts.items()} | {"content_digest": digests}
+    rows = [stored.copy() for _ in digests]
+    for row, values in zip(rows, zip(*own.values(), strict=True), strict=True):
+        row.update(zip(own, values, strict=True))
+    return rows
+
+
+def _hashed(stored: Row, own: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What is hashed of some rows beside their parts that are JSON: a list of their values, in the order of the row."""
+    numbers = ("request_position", "action", "propensity")
+    texts = dict(zip(numbers, written_numbers([own[name] for name in numbers]), strict=True))
+    texts |= {name: json_of_ids(own[name]) for name in ("decision_id", "account_id", "debtor_id", "provenance_digest")}
+    instants = {when: None if when is None else when.isoformat() for when in set(own["contact_at"])}  # few, all UTC
+    texts["contact_at"] = written_words([instants[when] for when in own["contact_at"]])
+    texts["eligible"] = [f'"{packed.hex()}"' for packed in own["eligible"]]
+    names = [*list(stored)[: list(stored).index("purpose")], *(["purpose"] if stored["purpose"] is not None else [])]
+    shared = stored | {"decided_at": stored["decided_at"].isoformat()}
+    parts: list[str | Sequence[str]] = []
+    for place, name in enumerate(names):
+        parts += ["," if place else "[", texts[name] if name in texts else ordered_json(shared[name])]
+    return side_by_side([*parts, "]"])
 
 
 def _is_sound(batch: DecisionBatch) -> bool:
@@ -119,7 +169,7 @@ def _is_sound(batch: DecisionBatch) -> bool:
         and action.max() < n_actions
         and batch.eligible[np.arange(n), action].all()
         and ((propensity > 0.0) & (propensity <= 1.0)).all()
-        and all(isinstance(one, CheckedMapping) for one in batch.context)
+        and all(isinstance(one, CheckedMapping | WrittenMapping) for one in batch.context)
         and all(map(_ranks, batch.ranking, action.tolist(), repeat(n_actions)))
         and all(one is None for one in batch.shadow)
     )

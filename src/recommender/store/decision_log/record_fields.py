@@ -33,6 +33,7 @@ __all__ = [
     "plain_mapping",
     "plain_ranked",
     "plain_scalar",
+    "plain_values",
     "sha256_of",
     "sha256_of_texts",
     "unpack_eligible",
@@ -133,7 +134,14 @@ def check_ranking(ranking: Sequence[Mapping[str, Any]], action: int, n_actions: 
 
 def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
     """Plain JSON scalars under text keys, free of personal contact data."""
-    plain = {
+    plain = plain_values(values, argument)
+    refuse_contact_data(plain, argument=argument)
+    return plain
+
+
+def plain_values(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
+    """Plain JSON scalars under text keys."""
+    return {
         key if type(key) is str else str(key): value
         if (kind := type(value)) in _PLAIN
         or (kind is float and isfinite(value))
@@ -141,8 +149,6 @@ def plain_mapping(values: Mapping[str, Any], argument: str) -> dict[str, Any]:
         else plain_scalar(value, str(key), argument)
         for key, value in values.items()
     }
-    refuse_contact_data(plain, argument=argument)
-    return plain
 
 
 def plain_ranked(ranked: Mapping[str, Any]) -> dict[str, Any]:

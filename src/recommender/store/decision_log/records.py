@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
-from recommender.store.decision_log.checked_columns import CheckedMapping, SortedMapping, WrittenRanking
+from recommender.store.decision_log.checked_columns import (
+    CheckedMapping,
+    SortedMapping,
+    WrittenMapping,
+    WrittenRanking,
+)
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -198,7 +203,7 @@ class DecisionRecord:
             )
         if self.seed is not None and abs(int(self.seed)) > LARGEST_INTEGER:
             raise InvalidInput.in_column("seed", "does not fit 64 bits", values=[self.seed], mend="Use a smaller seed.")
-        if not isinstance(self.context, CheckedMapping):
+        if not isinstance(self.context, CheckedMapping | WrittenMapping):
             put("context", plain_mapping(self.context, "context"))
             refuse_free_text(self.context)
         if not isinstance(self.ranking, WrittenRanking):
@@ -221,7 +226,7 @@ class DecisionRecord:
         row = {name: value for name, value in self._row.items() if name not in ("purpose", "content_digest")}
         instants = {name: None if row[name] is None else row[name].isoformat() for name in ("decided_at", "contact_at")}
         factors = json.loads(row["action_factors"].text)
-        written = {"action_factors": factors, "context": self.context, "ranking": list(self.ranking)}
+        written = {"action_factors": factors, "context": dict(self.context), "ranking": list(self.ranking)}
         return sha256_of(row | instants | {"eligible": row["eligible"].hex()} | written)
 
     @cached_property
@@ -239,8 +244,7 @@ class DecisionRecord:
         shadow, context = self.shadow, self.context
         factors = self.provenance.factors_text(self.action)
         ranking = _ranking_text(self.ranking)
-        ordered = dict(context) if type(context) is SortedMapping else in_order(context)
-        context_text = ordered_json(ordered)
+        is_as_given, context_text = _context_text(context)
         plain: dict[str, Any] = {
             "decision_id": self.decision_id,
             "request_key": self.request_key,
@@ -269,7 +273,6 @@ class DecisionRecord:
         plain["action_factors"] = WrittenJson(factors)
         plain["ranking"] = WrittenJson(ranking)
         # As it was given: its order is that of the features.
-        is_as_given = type(context) is SortedMapping or ordered is context
         plain["context"] = WrittenJson(context_text) if is_as_given else context
         plain["content_digest"] = sha256_of_texts(ordered_json(hashed), factors, ranking, context_text)
         return plain
@@ -292,6 +295,14 @@ _DECIDED, _CONTACT, _ELIGIBLE = 5, 6, 9  # places of what is hashed in another f
 def _instant_text(instant: datetime) -> str:
     """In UTC; the accounts of a request have few between them."""
     return instant.isoformat()
+
+
+def _context_text(context: Mapping[str, Any]) -> tuple[bool, str]:
+    """A context by its names as JSON, and whether it was in that order."""
+    if isinstance(context, WrittenMapping):
+        return True, context.text
+    ordered = dict(context) if type(context) is SortedMapping else in_order(context)
+    return type(context) is SortedMapping or ordered is context, ordered_json(ordered)
 
 
 def _named_actions(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:

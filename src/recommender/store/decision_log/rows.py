@@ -78,14 +78,14 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: list[Row]) -> i
         statement = postgresql.insert(table).on_conflict_do_nothing().returning(key)
         return len(connection.execute(statement, ordered).all())
     text, values_of = _driver_insert(table, tuple(ordered[0]), connection.dialect)
-    return execute_many(connection, text, [values_of(row) for row in ordered])
+    return execute_many(connection, text, values_of(ordered))
 
 
 @lru_cache(maxsize=32)  # by identity: the tables are constants, and an engine has one dialect
 def _driver_insert(
     table: sa.Table, names: tuple[str, ...], dialect: sa.Dialect
-) -> tuple[str, Callable[[Row], tuple[Any, ...]]]:
-    """Statement of an insert and what makes its parameters of a row: writing a row must cost less than deciding it."""
+) -> tuple[str, Callable[[Sequence[Row]], list[tuple[Any, ...]]]]:
+    """Statement of an insert and what makes its parameters of rows: writing a row must cost less than deciding it."""
     statement = sqlite.insert(table).values({name: sa.bindparam(name) for name in names}).on_conflict_do_nothing()
     text = str(statement.compile(dialect=dialect))
     kept = [column for column in table.c if column.name in names]
@@ -96,11 +96,11 @@ def _driver_insert(
     ]
     take = itemgetter(*(column.name for column in kept))
 
-    def values_of(row: Row) -> tuple[Any, ...]:
-        values = list(take(row))
+    def values_of(rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        columns: list[Iterable[Any]] = list(zip(*map(take, rows), strict=True))
         for place, process in processors:
-            values[place] = process(values[place])
-        return tuple(values)
+            columns[place] = map(process, columns[place])
+        return list(zip(*columns, strict=True))
 
     return text, values_of
 
