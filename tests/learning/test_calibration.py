@@ -115,3 +115,17 @@ def test_newest_rows_move_the_calibration_as_far_as_they_speak() -> None:
     part = recalibrate(usual, level, advantage, moved, "binomial")
     assert whole.advantage < part.advantage < whole.advantage + 0.05
     assert recalibrate(usual, level, advantage, moved, "binomial", least_gain=1e6) is usual
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_rises_faster_at_the_top_is_promised_and_what_levels_off_is_not(sign: float) -> None:
+    """Bent either way, as far as the rows show: the best actions' chances come out as they are."""
+    rng = np.random.default_rng(5)
+    advantage, level = rng.normal(0.0, 1.0, 20_000), rng.normal(-0.5, 0.5, 20_000)
+    truth = Calibration(0.0, 1.0, 1.0, 0.6 * sign, 3.0)
+    chance = expit(level + truth.bent(advantage))
+    found = calibrate(level, advantage, (rng.random(20_000) < chance).astype(float), "binomial")
+    assert 0.3 < sign * found.bend <= 0.9
+    told = expit(found.intercept + found.level * level + found.advantage * found.bent(advantage))
+    for best in (advantage > 1.5, advantage < -1.5):
+        assert told[best].mean() == pytest.approx(chance[best].mean(), abs=0.02)
