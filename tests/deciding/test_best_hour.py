@@ -11,7 +11,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.deciding import Accounts, Decider, decide, week_ahead
+from recommender.deciding import Decider, decide, week_ahead
 from recommender.strategy import SeedStrategy
 
 BOGOTA = ZoneInfo("America/Bogota")

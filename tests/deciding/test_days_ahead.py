@@ -173,8 +173,11 @@ def test_the_hours_after_pay_day_are_the_best_of_the_week(strategy) -> None:
 def test_many_accounts_are_read_as_each_alone(strategy) -> None:
     """A batch of every pay day and none, in three zones, against one account at a time."""
     zones = ["America/Bogota", "Europe/Madrid", "America/Mexico_City"]
-    rows = [ACCOUNT | {"account_id": f"A{at}", "timezone": zones[at % 3], "payday": [None, "15;30", at % 31 + 1][at % 3]}
-            for at in range(33)]  # fmt: skip
+    rows = [
+        ACCOUNT
+        | {"account_id": f"A{at}", "timezone": zones[at // 3 % 3], "payday": [None, "15;30", at % 31 + 1][at % 3]}
+        for at in range(33)
+    ]
     at = datetime(2026, 3, 1, 2, tzinfo=UTC)
     together = Accounts.of(rows).situated(at, ALL)
     for position, row in enumerate(rows):
