@@ -6,14 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender import ContactStrategy
 from recommender.calendar_days import payday_bits
 from recommender.columns import Columns
 from recommender.deciding import Accounts, Decider, aged, calendar_read_by, decide, week_ahead
 from recommender.strategy import SeedStrategy
+from tests.deciding.payday_strategy import ACCOUNT, ACTIONS, payday_strategy
+from tests.made_once import MadeOnce
 from tests.test_calendar_days import naive
 
 BOGOTA = ZoneInfo("America/Bogota")
@@ -114,31 +115,10 @@ def test_numbered_weekdays_move_on_from_zero_or_one() -> None:
         assert list(aged(table, NOON, later(2)).values("weekday")) == moved
 
 
-ACTIONS = ActionSpace({"channel": ["sms", "call"], "hour": list(range(8, 19))}, no_contact=True)
-
-
 @pytest.fixture(scope="module")
-def strategy() -> ContactStrategy:
+def strategy(made_once: MadeOnce) -> ContactStrategy:
     """Calls and messages are answered on the day of pay and the two after it, and next to never else."""
-    rng = np.random.default_rng(0)
-    n = 6_000
-    sent = pd.Timestamp("2026-01-01T15:00Z") + pd.to_timedelta(rng.integers(0, 300, n), unit="D")
-    paydays = rng.choice([1, 10, 20], n)
-    known = [naive(day.date(), [int(one)]) for day, one in zip(sent, paydays, strict=True)]
-    frame = pd.DataFrame(known, columns=["weekday", "days_to_payday", "days_since_payday"])
-    frame = frame.assign(channel=rng.choice(["sms", "call"], n), hour=rng.integers(8, 19, n), sent_at=sent, p=1 / 22)
-    frame["reward"] = (rng.random(n) < np.where(frame["days_since_payday"] < 3, 0.4, 0.03)).astype(float)
-    log = LoggedFeedback.from_frame(
-        frame, actions=ACTIONS, context=["weekday", "days_to_payday", "days_since_payday"], categorical=["weekday"],
-        reward="reward", propensity="p", time="sent_at",
-    )  # fmt: skip
-    return ContactStrategy(policy="softmax", n_jobs=1, random_state=0).fit(log)
-
-
-ACCOUNT = {
-    "account_id": "A", "debtor_id": "D", "country": "CO", "timezone": "America/Bogota", "party": "debtor",
-    "language": "es", "consented_channels": "sms;call", "balance_minor": 400_000, "flags": "", "due_date": "2026-11-01",
-}  # fmt: skip
+    return payday_strategy(made_once)
 
 
 def test_a_decision_is_the_same_whether_the_pay_day_or_what_follows_from_it_is_told(strategy) -> None:
