@@ -265,8 +265,8 @@ def main() -> None:
     for agents in given.agents:
         setting = Setting(given.accounts, given.days, agents, given.weekly, given.calendar, given.wait_share)
         print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {setting.messages} "
-              f"messages a day, {given.weekly} contacts a week, calendar {given.calendar:g}, {given.log} contacts "
-              "learnt from: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
+              f"messages a day, {given.weekly} contacts a week, calendar {given.calendar:g}, learnt from "
+              f"{given.strategy or given.log}: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
         totals: dict[str, list[float]] = {way: [] for way in ways}
         counts: dict[str, list[int]] = {way: [] for way in ways}
         paid: dict[str, list[float]] = {way: [] for way in ways}

@@ -68,7 +68,7 @@ def test_a_plan_a_batch_and_a_decision_value_a_moment_alike(strategy, tmp_path):
         same = ranked[(ranked["channel"] == mine["channel"]) & (ranked["contact_at"] == mine["contact_at"])]
         waited = 0.8 ** (mine["day"] - 1)  # wait_share, which no decision knows
         assert mine["expected"] == pytest.approx(1000 * waited * same["expected_reward"].item(), rel=1e-6)
-    accounts.to_csv(tmp_path / "accounts.csv", index=False)
+    accounts.assign(flags="none").to_csv(tmp_path / "accounts.csv", index=False)
     files = PlanFiles(accounts=tmp_path / "accounts.csv", contacts=None, outcomes=None, payments=None)
     make_plan(files, tmp_path / "score.parquet", strategy, ORDER, chunk_rows=4)
     batch = pd.read_parquet(tmp_path / "score.parquet")
