@@ -1,6 +1,7 @@
 """Thirty days under capacity in a world with known truth: what a week's plan, a day's plan and simpler ways earn.
 
-    python benchmarks/thirty_days.py [--accounts 200] [--days 30] [--seeds 10] [--first-seed 0] [--agents 0.4] [--quick]
+    python benchmarks/thirty_days.py [--accounts 200] [--days 30] [--seeds 10] [--first-seed 0] [--agents 0.4]
+        [--calendar 1] [--weekly 1] [--wait-share 0.8] [--quick]
 
 Debtors remember (:class:`recommender.simulation.DebtorWorld`): every contact tires them, pay days come and go, channels
 are closed for good. A strategy learnt from 5,000 contacts of the same world values contacts; the Colombian law and the
@@ -10,12 +11,17 @@ answers, pays or opts out on the way is drawn by numbers of the debtor and the d
 (:class:`PairedWorld`): two ways differ by what they do to a debtor, and not by a roll of the dice that a contact
 elsewhere moved on. What is left still varies much between seeds, so read the interval and not the mean.
 
+``--calendar`` lets answers follow pay days and weekdays (``simulate(calendar=...)``), which a strategy can learn and
+a plan knows ahead; at 0 a later day is worth what today is. ``--weekly`` is the most contacts of a debtor in any seven
+days, the same for all ways: 3 is what the packs of the house allow anyway, at 1 a contact today closes the debtor for
+a week.
+
 ``week``: days planned ahead, the first carried out. Of a week only the days of its first part decide about the first
-(``recommender.planning.week_parts``; a test holds it), so that many are planned here. ``day``: one day at a time as the
-verb plans where no ``[week]`` is told, with what was sent in the last days taking its share of the next contact's
-worth; ``forgetful day``: the same without that; ``greedy``: accounts by their best value as ``day`` values them, each
-the best that still fits; ``seed rules``: the longest overdue first, by the trade's advice. All of them keep the law and
-the packs of the house (once a day, three a week), so that the table limits nobody further. Intervals are over seeds
+(``recommender.planning.week_parts``; a test holds it), so that many are planned here: 7 by the contacts of a week.
+``day``: one day at a time as the verb plans where no ``[week]`` is told, with what was sent in the last days taking its
+share of the next contact's worth; ``forgetful day``: the same without that; ``greedy``: accounts by their best value as
+``day`` values them, each the best that still fits; ``seed rules``: the longest overdue first, by the trade's advice.
+All of them keep the law and the packs of the house (once a day, three a week). Intervals are over seeds
 (debtors and events drawn anew), 95 %, Student's t, of the ratio to ``day`` with the same debtors. Ways differ where
 capacity is scarce (``--accounts 1000 --agents 0.5``); where everybody who may be contacted is, they choose the same.
 """
@@ -25,6 +31,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +46,8 @@ from recommender.planning.portfolio_values import read_portfolio
 from recommender.rules import house_packs
 from recommender.simulation import DebtorWorld, simulate
 
-WEEK = {"contacts_per_debtor": 3, "days_between": 1, "fatigue_days": 5.0}
-WAYS = {
-    "week": (7 // int(WEEK["contacts_per_debtor"]), {"week": WEEK}),
-    "day": (1, {}),
-    "forgetful day": (1, {"week": {"contacts_per_debtor": 21, "fatigue_days": 0.01}}),
-    "greedy": (1, {}),
-    "seed rules": (1, {"arms": {"usual": 1.0}}),
-}
+WAYS = ("week", "day", "forgetful day", "greedy", "seed rules")
+HOUSE_WEEKLY = 3  # contacts of a debtor that the packs of the house allow in a week: a table of as many limits nobody
 SHARE = 0.05
 COST = {"agents": 200.0, "messages": 20.0}
 
@@ -79,8 +80,8 @@ class PairedWorld(DebtorWorld):
     debtor on the same day are the uniform numbers behind it.
     """
 
-    def __init__(self, n_accounts: int, *, seed: int, run_seed: int) -> None:
-        super().__init__(n_accounts, seed=seed, run_seed=run_seed)
+    def __init__(self, n_accounts: int, *, seed: int, run_seed: int, calendar: float) -> None:
+        super().__init__(n_accounts, seed=seed, run_seed=run_seed, calendar=calendar)
         self._luck = [seed, run_seed]
 
     def send(self, account, action, sent_at, names=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
@@ -105,6 +106,37 @@ class PairedWorld(DebtorWorld):
         payers = payers[self.population.accounts["balance_minor"][payers] > 0]
         self._rng = _Drawn(self._of_day[1, payers], np.random.default_rng([*self._luck, 3, self.today]))
         super()._pay(account, cause)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run is asked to be."""
+
+    accounts: int
+    days: int
+    agents: float
+    weekly: int
+    calendar: float
+    wait_share: float
+
+    @property
+    def messages(self) -> int:
+        """Messages a day."""
+        return round(40 * self.agents)
+
+    def ahead(self, way: str) -> int:
+        """Days that are planned."""
+        return 7 // self.weekly if way == "week" else 1
+
+    def capacity(self, way: str) -> CapacityOrder:
+        """What holds for a way of planning; none has more contacts of a debtor than another."""
+        table: dict[str, float] = {"contacts_per_debtor": self.weekly} if self.weekly < HOUSE_WEEKLY else {}
+        if way == "week":
+            table |= {"contacts_per_debtor": self.weekly, "days_between": 1, "wait_share": self.wait_share}
+        if way == "forgetful day":
+            table = {"contacts_per_debtor": 21} | table | {"fatigue_days": 0.01}
+        usual = {"arms": {"usual": 1.0}} if way == "seed rules" else {}
+        return limits(self.agents, self.messages, ({"week": table} if table else {}) | usual)
 
 
 def limits(agents: float, messages: int, more: dict) -> CapacityOrder:
@@ -149,9 +181,9 @@ def best_first(read) -> tuple[np.ndarray, np.ndarray]:
     return np.array(position, dtype=np.int64), np.array(action, dtype=np.int64)
 
 
-def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder: Path) -> pd.DataFrame:
+def contacts_of(way: str, world, strategy, sent: pd.DataFrame, setting: Setting, folder: Path) -> pd.DataFrame:
     """Today's contacts: account_id, action and instant, in time order."""
-    days, _ = WAYS[way]
+    days, capacity = setting.ahead(way), setting.capacity(way)
     accounts = world.accounts()
     accounts.assign(worth_minor=100 * worth_of(accounts["balance_minor"])).to_parquet(folder / "accounts.parquet")
     told = folder / "contacts.parquet" if len(sent) else None  # on the first day nobody was ever contacted
@@ -176,19 +208,17 @@ def contacts_of(way: str, world, strategy, sent: pd.DataFrame, capacity, folder:
     return made.sort_values("contact_at", kind="stable", ignore_index=True)
 
 
-def thirty_days(way: str, seed: int, strategy, size: tuple[int, int, float, int]) -> tuple[float, int]:
-    """True worth of all contacts, and how many."""
-    n_accounts, days, agents, messages = size
-    world = PairedWorld(n_accounts, seed=0, run_seed=1_000 + seed)
-    capacity = limits(agents, messages, WAYS[way][1])
+def thirty_days(way: str, seed: int, strategy, setting: Setting) -> tuple[float, int, float]:
+    """True worth of all contacts, how many, and the mean days since pay of those contacted (NaN: nobody knows)."""
+    world = PairedWorld(setting.accounts, seed=0, run_seed=1_000 + seed, calendar=setting.calendar)
     columns = ["account_id", "sent_at", "channel", "initiated_by", "outcome", "status"]
     sent = pd.DataFrame(columns=columns).astype("str")
-    total, count = 0.0, 0
-    for _ in range(days):
+    total, count, since = 0.0, 0, []
+    for _ in range(setting.days):
         if not len(world.open_accounts()):
             break
         with tempfile.TemporaryDirectory() as name:
-            made = contacts_of(way, world, strategy, sent, capacity, Path(name))
+            made = contacts_of(way, world, strategy, sent, setting, Path(name))
         account = pd.Index(world.population.account_id).get_indexer(made["account_id"])
         action = made["action"].to_numpy(dtype=np.int64)
         worth = worth_of(world.population.accounts["balance_minor"][account])
@@ -196,13 +226,14 @@ def thirty_days(way: str, seed: int, strategy, size: tuple[int, int, float, int]
         cost = np.where(channel == "call", COST["agents"], COST["messages"])
         total += float((world.response_probability(account, action) * worth - cost).sum())
         count += len(made)
+        since.append(world.decisions(account).columns.get("days_since_payday", np.full(len(account), np.nan)))
         world.send(account, action, made["contact_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]"))
         world.end_day()
         rows = pd.DataFrame({"account_id": made["account_id"].astype("str"), "channel": channel})
         rows = rows.assign(sent_at=made["contact_at"].astype("str"), initiated_by="creditor", outcome="delivered",
                            status="sent")  # fmt: skip
         sent = pd.concat([sent, rows[columns]], ignore_index=True)
-    return total, count
+    return total, count, float(np.mean(np.concatenate(since)))
 
 
 def main() -> None:
@@ -215,6 +246,11 @@ def main() -> None:
     parser.add_argument("--log", type=int, default=5_000, help="contacts that the strategy learns from")
     parser.add_argument("--strategy", type=Path, help="a saved one in place of what is learnt")
     parser.add_argument("--agents", type=float, nargs="*", default=[0.4], help="agents in each of four hours")
+    parser.add_argument("--calendar", type=float, default=0.0, help="how strongly answers follow pay days")
+    parser.add_argument(
+        "--weekly", type=int, default=3, choices=range(1, HOUSE_WEEKLY + 1), help="most contacts in seven days"
+    )
+    parser.add_argument("--wait-share", type=float, default=0.8, help="of the week's plan")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS), help="day is always among them")
     add_quick(parser, accounts=150, days=2, seeds=2, log=3_000, agents=[0.4])
     given = parser.parse_args()
@@ -222,22 +258,27 @@ def main() -> None:
     strategy = (
         ContactStrategy.load(given.strategy)
         if given.strategy
-        else ContactStrategy(n_jobs=1, random_state=0).fit(simulate(given.log, seed=0).feedback())
+        else ContactStrategy(n_jobs=1, random_state=0).fit(
+            simulate(given.log, seed=0, calendar=given.calendar).feedback()
+        )
     )
     for agents in given.agents:
-        messages = round(40 * agents)
-        print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {messages} messages "
-              "a day: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
+        setting = Setting(given.accounts, given.days, agents, given.weekly, given.calendar, given.wait_share)
+        print(f"{given.accounts} accounts, {given.days} days, {agents:g} agents in 4 hours, {setting.messages} "
+              f"messages a day, {given.weekly} contacts a week, calendar {given.calendar:g}, learnt from "
+              f"{given.strategy or given.log}: true worth of all contacts, mean over seeds", flush=True)  # fmt: skip
         totals: dict[str, list[float]] = {way: [] for way in ways}
         counts: dict[str, list[int]] = {way: [] for way in ways}
+        paid: dict[str, list[float]] = {way: [] for way in ways}
         cpu = dict.fromkeys(ways, 0.0)
         for seed in range(given.first_seed, given.first_seed + given.seeds):
             for way in ways:
                 began = time.process_time()
-                worth, count = thirty_days(way, seed, strategy, (given.accounts, given.days, agents, messages))
+                worth, count, since = thirty_days(way, seed, strategy, setting)
                 cpu[way] += time.process_time() - began
                 totals[way].append(worth)
                 counts[way].append(count)
+                paid[way].append(since)
             print(f"  seed {seed}: " + ", ".join(f"{way} {totals[way][-1]:,.0f}" for way in ways), flush=True)
         for way in ways:
             ratio = np.array(totals[way]) / np.array(totals["day"]) - 1
@@ -245,8 +286,8 @@ def main() -> None:
             middle = 100 * ratio.mean()
             print(
                 f"{way:>14} {np.mean(totals[way]):14,.0f} COP {np.mean(counts[way]):8,.0f} contacts "
-                f"{middle:+7.2f} % ({middle - half:+.2f} to {middle + half:+.2f})"
-                f"  {cpu[way] / given.seeds / given.days:6.2f} CPU s a day",
+                f"{middle:+7.2f} % ({middle - half:+.2f} to {middle + half:+.2f}), "
+                f"{np.mean(paid[way]):4.1f} days since pay  {cpu[way] / given.seeds / given.days:6.2f} CPU s a day",
                 flush=True,
             )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
+from recommender.calendar_days import PAYDAY
 from recommender.errors import InvalidInput
 from recommender.intake import feature_says_stop
 from recommender.settings import Settings
@@ -16,8 +17,8 @@ from recommender.strategy import ContactStrategy, SeedStrategy
 __all__ = ["FeatureContract", "FeatureRule"]
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ][\d:.+\-]+Z?)?")
-#: What is worked out from facts, and may be sent instead.
-_SITUATION = ("days_past_due", "stage", "balance_minor", "country")
+#: What is worked out from facts, and may be sent instead; and the pay day, which columns of the calendar follow from.
+_SITUATION = ("days_past_due", "stage", "balance_minor", "country", PAYDAY)
 
 
 @dataclass(frozen=True)

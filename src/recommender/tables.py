@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from recommender.calendar_days import PAYDAY
 from recommender.spelling import column_word
 
 __all__ = [
@@ -47,6 +48,7 @@ Kind = Literal[
     "country",
     "language",
     "subdivision",
+    "paydays",
 ]
 
 OUTCOMES: tuple[str, ...] = (
@@ -224,6 +226,7 @@ _ACCOUNTS = Contract(
         Column("balance_minor", "number", minimum=0),
         Column("currency", "currency"),
         Column("due_date", "date"),
+        Column(PAYDAY, "paydays", decides=False),
         Column("channels_reachable", "channels"),
         Column("channels_consented", "channels"),
         Column("channels_preferred", "channels"),

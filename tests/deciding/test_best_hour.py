@@ -12,8 +12,8 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.deciding import Accounts, Decider, decide, week_ahead
-from recommender.deciding.best_hour import _hours, aged
+from recommender.deciding import Decider, decide, week_ahead
+from recommender.deciding.best_hour import _hours
 from recommender.strategy import SeedStrategy
 
 BOGOTA = ZoneInfo("America/Bogota")
@@ -77,16 +77,6 @@ def test_the_best_slots_are_legal_and_best(strategy: ContactStrategy) -> None:
     grid = week.grid()
     assert grid.shape == (14, 7)
     assert grid.loc[10, "mon 2026-12-07"] != ""
-
-
-def test_a_debt_ages_towards_its_due_date_and_beyond() -> None:
-    """Three days on: three more past due or three fewer to go, and the stage is worked out anew."""
-    account = Accounts.of([{"account_id": "A", "days_past_due": -2.0, "days_to_due": 2.0, "stage": "preventive"}])
-    later = aged(account, 3)
-    assert later.numbers("days_past_due").tolist() == [1.0]
-    assert later.numbers("days_to_due").tolist() == [-1.0]
-    assert "stage" not in later
-    assert aged(account, 0) is account
 
 
 def test_the_seed_rules_and_a_closed_week() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recommender.features.account_state import AccountStates, stage_names
+from tests.test_calendar_days import naive
 
 START = pd.Timestamp("2026-03-01", tz="UTC")
 
@@ -142,3 +143,48 @@ def test_cause_of_arrears_only_where_volunteered(volunteered):
     if volunteered:
         assert got["arrears_cause"].iloc[0] == "job loss"
         assert pd.isna(got["arrears_cause"].iloc[1])
+
+
+def test_the_calendar_of_an_account_follows_from_the_moment_and_from_the_pay_day_in_force():
+    """Local weekday, days to and since pay of the row in force, against a naive count; before the first row unknown."""
+    rng = np.random.default_rng(4)
+    since = [START + pd.Timedelta(days=int(day)) for day in rng.permutation(50)[:8]]
+    frame = history([("ab"[k % 2], at, 1.0, "2026-03-20") for k, at in enumerate(since)])
+    frame["timezone"] = np.where(frame["account_id"] == "a", "America/Bogota", "Asia/Tokyo")
+    frame["payday"] = ["15;30", "31", None, "1", "28", "10;20", None, "29"]
+    frame["weekday"], frame["days_to_payday"] = 3, 99  # what the table says of a moment is of another one
+    states = AccountStates.from_table(frame, snapshot="trust")
+    for account in ("a", "b", "c"):
+        moments = [START + pd.Timedelta(hours=int(hour)) for hour in rng.integers(-48, 24 * 80, 25)]
+        got = states.at(pd.Series([account] * 25), utc(moments))
+        for row, moment in enumerate(moments):
+            mine = frame[(frame.account_id == account) & (frame.valid_from <= moment)].sort_values("valid_from")
+            if account == "c":
+                assert got["weekday"].iloc[row] is None
+                continue
+            zone = "America/Bogota" if account == "a" else "Asia/Tokyo"
+            paid = mine["payday"].iloc[-1] if len(mine) else None
+            days = [] if paid is None or pd.isna(paid) else [int(one) for one in paid.split(";")]
+            weekday, to, back = naive(moment.tz_convert(zone).date(), days or [1])
+            assert got["weekday"].iloc[row] == weekday
+            told = got[["days_to_payday", "days_since_payday"]].iloc[row].tolist()
+            assert told == [to, back] if days else np.isnan(told).all()
+    names = states.context_names(got)
+    assert {"weekday", "days_to_payday", "days_since_payday"} <= {*names} and "payday" not in names
+
+
+def test_of_a_single_snapshot_the_pay_day_is_left_out_and_the_weekday_is_known():
+    """It may have been learnt from the contact it would explain; who knows better states it as static."""
+    frame = pd.DataFrame({"account_id": ["a"], "timezone": ["America/Bogota"], "payday": ["15"]})
+    got = AccountStates.from_table(frame).at(pd.Series(["a"]), utc(["2026-03-12T03:00:00Z"]))
+    assert got["weekday"].tolist() == ["wednesday"] and "days_to_payday" not in got
+    stated = AccountStates.from_table(frame, static=["payday"])
+    assert stated.at(pd.Series(["a"]), utc(["2026-03-12T03:00:00Z"]))["days_to_payday"].tolist() == [4.0]
+
+
+def test_an_accounts_table_without_pay_days_has_no_columns_of_them():
+    """Nothing is asked of those who do not know when their debtors are paid."""
+    got = AccountStates.from_table(history([("a", START, 1.0, "2026-03-10")]), snapshot="trust").at(
+        pd.Series(["a"]), utc([START])
+    )
+    assert "weekday" in got and not {"days_to_payday", "days_since_payday"} & {*got}

@@ -26,7 +26,8 @@ def test_same_seed_same_tables():
 def test_columns_are_those_of_the_contracts(tables):
     """Every contracted column is there, and about as many contacts as asked for."""
     for name, frame in tables.to_dict().items():
-        assert set(CONTRACTS[name].names) <= {*frame.columns, "phone"}, name
+        # pay days are told where debtors follow them (test_calendar.py)
+        assert set(CONTRACTS[name].names) <= {*frame.columns, "phone", "payday"}, name
     assert len(tables.contacts) == pytest.approx(10_000, rel=0.02)
 
 

@@ -2,6 +2,7 @@
 
 from recommender.deciding.accounts import (
     Accounts,
+    calendar_read_by,
 )
 from recommender.deciding.best_hour import (
     WeekAhead,
@@ -11,6 +12,9 @@ from recommender.deciding.context import (
     ModelContext,
     counts_contacts,
     model_history,
+)
+from recommender.deciding.days_ahead import (
+    aged,
 )
 from recommender.deciding.decide import (
     Decider,
@@ -88,6 +92,8 @@ __all__ = [
     "Segments",
     "WeekAhead",
     "after_planned",
+    "aged",
+    "calendar_read_by",
     "check_objective",
     "counts_contacts",
     "debtor_rounds",

@@ -8,12 +8,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.calendar_days import PAYDAY, WEEKDAYS, OwnCalendar, payday_bits
 from recommender.columns import Columns, Tabular, is_null
 from recommender.local_time import as_utc_us
 from recommender.rules import due_days, own_days
-from recommender.strategy import STAGES, stage_of
+from recommender.strategy import STAGES, ContactStrategy, SeedStrategy, stage_of
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "calendar_read_by"]
 
 _LONGEST_DAYS = 36_500  # past due or to the due date: beyond it a number is no count of days
 
@@ -43,13 +44,32 @@ class Accounts(Columns):
             accounts = cls({**kept, "consented_channels": consented}, len(accounts))
         return accounts
 
-    def situated(self, as_of: datetime) -> Self:
-        """Add ``days_past_due`` (debtor-local), ``due_date`` and ``stage`` where they are not given.
+    def situated(self, as_of: datetime, calendar: frozenset[str] = frozenset()) -> Self:
+        """Add ``days_past_due`` (debtor-local), ``due_date``, ``stage`` and columns of the calendar.
 
+        What is given stays, but for the days to and since a ``payday`` that is known: they follow from the moment.
         Who tells how many days a debt is late has told its due date: law, tone and texts must not take it as unknown.
+
+        Parameters
+        ----------
+        as_of : aware datetime
+        calendar : frozenset of str
+            Columns of the calendar that are wanted, see :func:`calendar_read_by`.
         """
         accounts = self._dated(as_of) if "days_past_due" in self else self
-        return accounts._timed(as_of)._staged()  # noqa: SLF001 - of this class
+        accounts = accounts._timed(as_of)._staged()  # noqa: SLF001 - of this class
+        return accounts._on_calendar(as_of, calendar) if calendar else accounts  # noqa: SLF001
+
+    def _on_calendar(self, as_of: datetime, wanted: frozenset[str]) -> Self:
+        """Columns of the debtor's own day; a pay day is a fact, and the days around it are counted from the moment."""
+        paydays = self.read(PAYDAY, payday_bits, np.int64) if PAYDAY in self else np.zeros(len(self), dtype=np.int64)
+        own = OwnCalendar(own_days(self, as_utc_us(as_of)), paydays)
+        found: dict[str, Any] = {}
+        if "weekday" in wanted and (unsaid := self._unsaid("weekday")).any():
+            found["weekday"] = self._merged("weekday", unsaid, own.weekday.tolist())
+        if (paid := paydays > 0).any():
+            found |= {name: self._merged(name, paid, getattr(own, name)) for name in wanted - {"weekday"}}
+        return self.assign(**found)
 
     def _timed(self, as_of: datetime) -> Self:
         """Days past due of the due dates where none are told."""
@@ -71,13 +91,17 @@ class Accounts(Columns):
         return np.array(list(map(is_null, self.values(name))), dtype=bool)
 
     def _filled(self, name: str, unsaid: NDArray[np.bool_], found: Any) -> Self:
-        """A column with what was worked out where nothing was said."""
-        if unsaid.all():
-            return self.assign(**{name: found})
+        """The same with what was worked out in a column where nothing was said."""
+        return self.assign(**{name: self._merged(name, unsaid, found)})
+
+    def _merged(self, name: str, rows: NDArray[np.bool_], found: Any) -> Any:
+        """A column with what was found in some rows."""
+        if rows.all():
+            return found
         filled = list(self.values(name))
-        for row in np.flatnonzero(unsaid).tolist():
+        for row in np.flatnonzero(rows).tolist():
             filled[row] = found[row].item() if isinstance(found, np.ndarray) else found[row]
-        return self.assign(**{name: filled})
+        return filled
 
     def _dated(self, as_of: datetime) -> Self:
         """Due dates of the days past due where none is told; one that cannot be read stays as it is."""
@@ -98,3 +122,21 @@ class Accounts(Columns):
         """One account by its columns."""
         picked = {name: self.source(name)[position] for name in self.names}
         return {name: one.item() if isinstance(one, np.generic) else one for name, one in picked.items()}
+
+
+def calendar_read_by(strategy: ContactStrategy | SeedStrategy) -> frozenset[str]:
+    """Columns of the calendar that a model reads as they are meant here, so that nobody need send them.
+
+    A weekday by other names or by numbers is the log's own, and a model without these columns reads none.
+    """
+    if isinstance(strategy, SeedStrategy):
+        return frozenset()
+    kinds = {"weekday": "category", "days_to_payday": "number", "days_since_payday": "number"}
+    names = {str(name) for name in strategy.feature_names_in_}
+    return frozenset(
+        column.name
+        for column in strategy.reward_model_.encoder.columns
+        if column.name in names
+        and kinds.get(column.name) == column.kind
+        and (column.kind == "number" or {*column.categories} <= {*WEEKDAYS})
+    )

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from recommender.columns import Tabular
 from recommender.deciding.accounts import Accounts
+from recommender.deciding.days_ahead import aged
 from recommender.deciding.decide import Decider
 from recommender.errors import InvalidInput
 from recommender.local_time import is_timezone
 
-__all__ = ["WeekAhead", "aged", "week_ahead"]
+__all__ = ["WeekAhead", "week_ahead"]
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _VALUES = ("expected_reward", "lo", "hi")
@@ -111,25 +112,13 @@ def week_ahead(
     for day in range(days):
         at = as_of + timedelta(days=day)
         made = decider.decide(
-            aged(table, day), as_of=at, packs=packs, contacts=contacts, overlays=overlays, top_k=len(actions),
+            aged(table, as_of, at), as_of=at, packs=packs, contacts=contacts, overlays=overlays, top_k=len(actions),
             explore=False,
         )  # fmt: skip
         policy = made.policy
         parts.append(_hours(made, channel, cells))
     hours = pd.concat(parts, ignore_index=True)
     return WeekAhead(hours.sort_values("contact_at", kind="stable", ignore_index=True), policy)
-
-
-def aged(account: Accounts, days: int) -> Accounts:
-    """The account so many days later: the debt is older, and the stage follows from that."""
-    if not days:
-        return account
-    moved: dict[str, Any] = {}
-    for name, sign in (("days_past_due", 1), ("days_to_due", -1)):
-        if name in account:
-            moved[name] = account.numbers(name) + sign * days
-    kept = {name: account.source(name) for name in account.names if name != "stage" or "days_past_due" not in account}
-    return Accounts(kept, len(account)).assign(**moved)
 
 
 def _hours(made: Any, channel: str, cells: Mapping[Any, NDArray[np.int64]]) -> pd.DataFrame:

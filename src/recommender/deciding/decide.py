@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from recommender.actions import ActionSpace
 from recommender.columns import Columns, Tabular, checked_count
-from recommender.deciding.accounts import Accounts
+from recommender.deciding.accounts import Accounts, calendar_read_by
 from recommender.deciding.decided import Decided
 from recommender.deciding.objective import Objective
 from recommender.deciding.offer_choice import OfferChoice
@@ -162,6 +162,7 @@ class Decider:
         self._templates = TemplateChoice(self.actions, messages, purpose, self._offers.kinds())
         check_objective(self.objective, strategy)
         self._opinions = Opinions(strategy, self.objective, self._offers)
+        self._calendar = calendar_read_by(strategy)
         self._features = () if isinstance(strategy, SeedStrategy) else tuple(map(str, strategy.feature_names_in_))
 
     @property
@@ -215,7 +216,7 @@ class Decider:
                 mend="Write e.g. 2026-11-22T10:00:00-05:00.",
             )
         top_k = checked_count(top_k, "top_k")
-        table = Accounts.of(accounts).situated(as_of)
+        table = Accounts.of(accounts).situated(as_of, self._calendar)
         if not len(table):
             raise InvalidInput("accounts is empty: 0 rows.", column="accounts", mend="Pass at least one account.")
         history = None if contacts is None else Columns.of(contacts)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from recommender.columns import Columns, Tabular
 from recommender.deciding.accounts import Accounts
-from recommender.deciding.best_hour import aged
+from recommender.deciding.days_ahead import aged
 from recommender.deciding.decide import Decider
 from recommender.deciding.decided import Decided
 from recommender.errors import InvalidInput
@@ -118,7 +118,7 @@ def fallback_chain(
     at, after = as_of, None
     while len(chain) < steps and at <= as_of + timedelta(days=days):
         made = decider.decide(
-            aged(table, (at - as_of).days), as_of=at, packs=packs, contacts=known, top_k=1, explore=explore, seed=seed,
+            aged(table, as_of, at), as_of=at, packs=packs, contacts=known, top_k=1, explore=explore, seed=seed,
             overlays=overlays, allowed=_without(decider, stale),
         )  # fmt: skip
         channel = made.channels[int(made.action[0])]

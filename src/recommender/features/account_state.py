@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.calendar_days import CALENDAR, PAYDAY, OwnCalendar, payday_bits
 from recommender.features._windows import last_at_or_before, order_by_account
 from recommender.local_time import DAY_US, is_timezone, local_time
 from recommender.tables import STATIC_COLUMNS
@@ -24,11 +25,12 @@ DERIVED: tuple[str, ...] = (
     "past_delinquencies",
     "recurrent",
     "balance_to_income",
+    *CALENDAR,
 )
 """Columns worked out from the state in force."""
 
 _KEYS = ("account_id", "valid_from", "_position")
-_NOT_CONTEXT = ("debtor_id", "timezone", "currency", "due_date", "arrears_cause_volunteered")
+_NOT_CONTEXT = ("debtor_id", "timezone", "currency", "due_date", "arrears_cause_volunteered", PAYDAY)
 
 
 def stage_names(days_past_due: NDArray[np.float64]) -> NDArray[np.object_]:
@@ -94,8 +96,9 @@ class AccountStates:
         frame = accounts.iloc[order].reset_index(drop=True)
         single = len(account_ids) == len(accounts) or not dated
         keep_varying = not single or (snapshot == "trust" and dated)
-        static_names = [name for name in frame.columns if name in (*STATIC_COLUMNS, *static) and name not in _KEYS]
-        varying = [name for name in frame.columns if name not in (*static_names, *_KEYS)]
+        own = (*_KEYS, *(CALENDAR if PAYDAY in frame else CALENDAR[:1]))  # what follows from the moment is worked out
+        static_names = [name for name in frame.columns if name in (*STATIC_COLUMNS, *static) and name not in own]
+        varying = [name for name in frame.columns if name not in (*static_names, *own)]
         left_out = {}
         if not keep_varying:
             why = (
@@ -149,8 +152,10 @@ class AccountStates:
                 frame = pd.concat([frame, _take(self.frame[list(names)], at)], axis=1)
         zone = frame["timezone"] if "timezone" in frame else pd.Series([None] * len(frame), dtype=object)
         frame["_timezone"] = zone.where(zone.notna(), self.default_zone)
+        today = self._own_day(moment, frame["_timezone"])
+        frame = frame.assign(**self._calendar(today, first, row))
         if "due_date" in self.varying:
-            days = self._days_past_due(row, moment, frame["_timezone"])
+            days = self._days_past_due(row, today)
             frame["days_past_due"] = days
             frame["days_to_due"] = np.maximum(-days, 0.0)
             frame["stage"] = stage_names(days)
@@ -208,14 +213,34 @@ class AccountStates:
             names.append(str(name))
         return names
 
-    def _days_past_due(self, row: NDArray[np.int64], moment: NDArray[np.int64], zone: pd.Series) -> NDArray[np.float64]:
-        due = self.frame["due_date"].to_numpy().astype("datetime64[D]")
-        due_day = np.where(np.isnat(due), np.nan, due.astype(np.int64).astype(np.float64))
-        today = np.empty(len(row), dtype=np.int64)
+    def _own_day(self, moment: NDArray[np.int64], zone: pd.Series) -> NDArray[np.int64]:
+        """Days since 1970-01-01 on the calendar of each row's zone."""
+        today = np.empty(len(moment), dtype=np.int64)
         codes, zones = pd.factorize(zone.to_numpy(dtype=object))
         for value, name in enumerate(zones):
             rows = codes == value
             today[rows] = local_time(moment[rows], name if is_timezone(name) else self.default_zone).day
+        return today
+
+    def _calendar(
+        self, today: NDArray[np.int64], first: NDArray[np.int64], row: NDArray[np.int64]
+    ) -> dict[str, NDArray[Any]]:
+        """Columns that follow from the moment: they take the place of what the table says of it."""
+        paydays = np.zeros(len(today), dtype=np.int64)
+        is_told = PAYDAY in (*self.varying, *self.static)
+        if is_told:
+            at = first if PAYDAY in self.static else row
+            codes, cells = pd.factorize(self.frame[PAYDAY])
+            bits = np.array([*(payday_bits(cell) for cell in cells), 0], dtype=np.int64)[codes]
+            paydays = np.where(at >= 0, bits[np.maximum(at, 0)], 0) if len(bits) else paydays
+        own = OwnCalendar(today, paydays)
+        weekday = own.weekday
+        weekday[first < 0] = None  # of an account that nobody knows, nobody knows the clock
+        return {name: weekday if name == "weekday" else getattr(own, name) for name in CALENDAR[: 3 if is_told else 1]}
+
+    def _days_past_due(self, row: NDArray[np.int64], today: NDArray[np.int64]) -> NDArray[np.float64]:
+        due = self.frame["due_date"].to_numpy().astype("datetime64[D]")
+        due_day = np.where(np.isnat(due), np.nan, due.astype(np.int64).astype(np.float64))
         return np.asarray(np.where(row >= 0, today - due_day[row], np.nan))
 
     def _earlier_episodes(self) -> NDArray[np.float64]:

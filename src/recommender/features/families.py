@@ -12,7 +12,10 @@ FAMILIES: dict[str, str] = {
     "payment_history": (
         r"^(debtor_)?(payments_|paid_|days_since_payment|last_payment|promises_)|^(past_delinquencies|recurrent)"
     ),
-    "situation": r"^(stage$|days_past_due|days_to_due|balance_minor|product$|principal_|overdue_|arrears_amount)",
+    "situation": (
+        r"^(stage$|days_past_due|days_to_due|weekday$|days_(to|since)_payday)"
+        r"|^(balance_minor|product$|principal_|overdue_|arrears_amount)"
+    ),
     "capacity": r"(income|salary|employ|capacity|expense|credit_limit|solvency|balance_to_)",
     "engagement": (
         r"^(debtor_)?(contacts_|responses_|days_since_(contact|response)|inbound_|undelivered_|opt_outs_|complaints_)"

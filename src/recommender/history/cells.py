@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recommender.calendar_days import payday_text
 from recommender.intake import (
     canonical_word,
     currency_code,
     decimal_evidence,
     flag_of,
     id_texts,
+    is_blank,
     is_placeholder,
     number_of,
     zone_name,
@@ -29,6 +31,7 @@ __all__ = ["as_text", "read_channels", "read_flags", "read_ids", "read_levels", 
 __all__ += [
     "ambiguous_numbers",
     "read_currencies",
+    "read_paydays",
     "read_zones",
     "true_cells",
     "without_placeholders",
@@ -112,6 +115,14 @@ def _decimal_of(text: pd.Series) -> Literal["comma", "point"] | None:
     words = pa.array(text, type=pa.large_string(), from_pandas=True)
     marked = pc.fill_null(pc.match_substring_regex(words, "[0-9][.,][0-9]"), fill_value=False)
     return decimal_evidence(pc.unique(words.filter(marked)).to_pylist()).decided
+
+
+def read_paydays(column: pd.Series) -> tuple[pd.Series, Mask]:
+    """Days of the month as ``15;30``, missing where none are told, and where a cell names no such days."""
+    codes, distinct = pd.factorize(column.reset_index(drop=True))
+    read = [payday_text(cell) for cell in distinct]
+    wrong = [text is None and not is_blank(cell) for text, cell in zip(read, distinct, strict=True)]
+    return pd.Series([*read, None], dtype="str").take(codes).reset_index(drop=True), np.array([*wrong, False])[codes]
 
 
 def read_levels(column: pd.Series, levels: Sequence[Any], name: str = "") -> tuple[NDArray[np.int64], Mask, Mask]:

@@ -335,6 +335,10 @@ def _read(
             codes, wrong = cells.read_currencies(given)
             fault(wrong, "unknown_currency", "is not a three-letter currency code", "Write ISO 4217 codes, e.g. COP.")
             read = {name: codes}
+        case "paydays":
+            days, wrong = cells.read_paydays(given)
+            fault(wrong, "no_day_of_the_month", "names no days of the month", "Write 15, or 15;30 (31 is the last).")
+            read = {name: days}
         case "channels":
             flags_of, wrong = cells.read_channels(given, channels)
             fault(wrong, "unreadable_list", "is not a list of channels", "Write e.g. call|sms.")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.calendar_days import payday_text
 from recommender.intake.cell_texts import is_text, odd_texts, undecoded
 from recommender.intake.days import account_zones, day_of, local_days
 from recommender.intake.encodings import text_of_bytes, wrongly_encoded
@@ -62,6 +63,19 @@ _FEWEST = 5
 _OF_CLOCKS = ("country", "timezone")
 #: Years that a date of a debt may lie in; 1900-01-01 and 9999-12-31 stand for none.
 _YEARS = (1971, 2090)
+#: Kinds of columns whose cells are words: how each is spelt, what is wrong with another, and the mend.
+_SPELT: dict[Kind, tuple[Callable[[Any], Any], str, str]] = {
+    "country": (country_code, "names no country", "Write ISO 3166 codes: CO, COL or 170."),
+    "zone": (zone_name, "is no IANA time zone", _ZONE_MEND),
+    "currency": (currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP."),
+    "channels": (channel_list, "lists a channel that is not known",
+                 "Use call, sms, whatsapp, email, ivr, letter, visit."),
+    "flags": (flag_list, "holds a flag that is not known", f"Use {', '.join(DEBTOR_FLAGS)} or opt_out:<channel>."),
+    "language": (language_code, "names no language", "Write ISO 639 codes: es, en, pt."),
+    "paydays": (payday_text, "names no days of the month", "Write 15, or 15;30 (31 is the last)."),
+    # by its code once the country is read
+    "subdivision": (lambda value: str(value).strip(), "", ""),
+}  # fmt: skip
 
 
 class TableReading:
@@ -155,6 +169,8 @@ class TableReading:
         return self.columns & {*frame.columns}
 
     def _column(self, cells: pd.Series, name: str, kind: Kind, zones: pd.Series | None) -> pd.Series:
+        if kind in _SPELT:
+            return self._words(cells, name, *_SPELT[kind])
         match kind:
             case "id":
                 self.doubt(digits_lost(cells), cells, name, "digits_lost", _CUT, _CUT_MEND, self.n_rows)
@@ -166,28 +182,10 @@ class TableReading:
                 return self._instants(cells, name, zones)
             case "number" | "probability":
                 return self._numbers(cells, name)
-            case "country":
-                return self._words(
-                    cells, name, country_code, "names no country", "Write ISO 3166 codes: CO, COL or 170."
-                )
-            case "zone":
-                return self._words(cells, name, zone_name, "is no IANA time zone", _ZONE_MEND)
-            case "currency":
-                return self._words(cells, name, currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP.")
-            case "channels":
-                return self._words(cells, name, channel_list, "lists a channel that is not known",
-                                   "Use call, sms, whatsapp, email, ivr, letter, visit.")  # fmt: skip
-            case "flags":
-                return self._words(cells, name, flag_list, "holds a flag that is not known",
-                                   f"Use {', '.join(DEBTOR_FLAGS)} or opt_out:<channel>.")  # fmt: skip
             case "flag":
                 return self._words(cells, name, flag_of, "is neither true nor false", "Write true or false.").astype(
                     object
                 )
-            case "language":
-                return self._words(cells, name, language_code, "names no language", "Write ISO 639 codes: es, en, pt.")
-            case "subdivision":  # by its code once the country is read
-                return self._words(cells, name, lambda value: str(value).strip(), "", "")
             case _:
                 return self._level(cells, name)
 

@@ -175,6 +175,7 @@ _SYNONYMS = {
     "information_requested_on": "fecha_solicitud_informacion fecha_de_solicitud_de_informacion",
     "fraud_noticed_on": "fecha_alerta_fraude fecha_de_alerta_de_fraude",
     "late_due_share": "proporcion_pagos_tarde proporcion_de_pagos_tarde",
+    "payday": "pay_day pay_days paydays dia_nomina dia_de_nomina dias_de_nomina dia_salario dia_do_salario",
     "product": "producto produto",
     "days_past_due": "dias_mora dias_de_mora dpd dias_em_atraso dias_de_atraso",
     "contact_id": "id_contacto id_gestion gestion_id id_contato",

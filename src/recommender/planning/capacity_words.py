@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from recommender.calendar_days import WEEKDAYS as DAYS
 from recommender.intake import plain_word
 
 __all__ = ["DAYS", "asks_number", "by_weekday", "check_numbers", "mend_of", "spread_over_hours"]
 
-DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAY_WORDS = ("lunes lun mon", "martes mar tue", "miercoles mie wed", "jueves jue thu", "viernes vie fri",
               "sabado sab sat", "domingo dom sun")  # fmt: skip
 _DAY_OF = {word: day for day, words in zip(DAYS, _DAY_WORDS, strict=True) for word in (day, *words.split())}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from recommender.deciding import calendar_read_by
 from recommender.errors import InvalidInput
 from recommender.history import context_as_of
 from recommender.intake import id_text, places_of, with_states
@@ -130,7 +131,8 @@ def _with_context(
 
     The same function made the training log, so a feature means the same in both.
     """
-    missing = [str(name) for name in strategy.feature_names_in_ if name not in accounts.columns]
+    own = {*accounts.columns, *calendar_read_by(strategy)}  # the calendar follows from the moment, as everywhere
+    missing = [str(name) for name in strategy.feature_names_in_ if name not in own]
     contacts = inputs.contacts
     if not missing or contacts is None or not {"contact_id", "account_id"} <= set(contacts.columns):
         return accounts

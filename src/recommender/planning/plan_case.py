@@ -10,7 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from recommender.columns import Columns
-from recommender.deciding import Accounts, ModelContext, OfferChoice, counts_contacts, model_history
+from recommender.deciding import (
+    Accounts,
+    ModelContext,
+    OfferChoice,
+    aged,
+    calendar_read_by,
+    counts_contacts,
+    model_history,
+)
 from recommender.messages import default_catalogue
 from recommender.offers import OfferDesk
 from recommender.planning.capacity_file import CapacityOrder
@@ -19,12 +27,9 @@ from recommender.planning.earlier_contacts import EarlierContacts
 from recommender.planning.plan_chunk import PlanOrder
 from recommender.planning.plan_inputs import ChunkInputs, PlanInputs
 from recommender.rules import Eligibility, eligibility
-from recommender.strategy import STAGES, ContactStrategy, SeedStrategy, seed_rule_scores
+from recommender.strategy import ContactStrategy, SeedStrategy, seed_rule_scores
 
 __all__ = ["PlanCase", "order_of_day", "plan_case"]
-
-_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_PAYDAYS = 30  # pay days come back after a month
 
 
 class PlanCase:
@@ -130,8 +135,8 @@ def plan_case(
     capacity : CapacityOrder
         Its ``packs`` hold before those of the order.
     day : int, default=0
-        Days after the first. What the calendar does to a context column is known ahead (see :func:`_aged`); everything
-        else is as it is known now.
+        Days after the first. What the calendar does to a column is known ahead (:func:`recommender.deciding.aged`);
+        everything else is as it is known now.
     earlier : EarlierContacts, optional
         Planned contacts that the law counts.
 
@@ -141,9 +146,11 @@ def plan_case(
     """
     today = order_of_day(order, day)
     packs = capacity.packs or order.packs
-    aged = part if day == 0 else replace(part, accounts=_aged(part.accounts, day))
+    later = part
+    if day:
+        later = replace(part, accounts=aged(Columns.of(part.accounts), order.as_of, today.as_of).to_frame())
     frame, history, _ = prepared_accounts(
-        aged,
+        later,
         strategy,
         as_of=today.as_of,
         packs=packs,
@@ -155,36 +162,6 @@ def plan_case(
     )
     if earlier is not None:
         history = earlier.joined(history, frame, order.purpose)
-    frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of).to_frame()
+    frame = Accounts.of(frame.reset_index(drop=True)).situated(today.as_of, calendar_read_by(strategy)).to_frame()
     desk = part.offers.desk(order.prices, order.authority, () if earlier is None else earlier.offers(frame))
     return PlanCase(frame, history, today, order.law(packs), strategy, desk)
-
-
-def _aged(accounts: pd.DataFrame, days: int) -> pd.DataFrame:
-    """Columns that the calendar moves, some days on.
-
-    ``days_past_due`` and ``days_since_...`` grow, ``days_to_...`` shrink (to the next pay day, a month later, once one
-    is past), ``weekday`` moves on as a name or a number, and ``stage`` follows the days past due.
-    """
-    moved = {}
-    for name in accounts.columns:
-        text = str(name)
-        if text == "days_past_due" or text.startswith(("days_since_", "days_to_")):
-            number = pd.to_numeric(accounts[name], errors="coerce")
-            grown = number - days if text.startswith("days_to_") else number + days
-            moved[text] = grown.where(grown >= 0, grown % _PAYDAYS) if text == "days_to_payday" else grown
-        elif text == "weekday":
-            moved[text] = _later_weekday(accounts[name], days)
-    aged = accounts.assign(**moved)
-    if "days_past_due" in moved and "stage" in aged.columns and aged["stage"].dropna().isin(STAGES).all():
-        aged = aged.drop(columns="stage")  # worked out again from the days
-    return aged
-
-
-def _later_weekday(weekdays: pd.Series, days: int) -> pd.Series:
-    number = pd.to_numeric(weekdays, errors="coerce")
-    if number.notna().any() and weekdays.notna().equals(number.notna()):
-        low = 1 if number.max() == 7 else 0
-        return (number - low + days) % 7 + low
-    names = {name: _WEEKDAYS[(index + days) % 7] for index, name in enumerate(_WEEKDAYS)}
-    return weekdays.astype(object).map(lambda name: names.get(name, name)).astype("str")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.columns import Columns
-from recommender.deciding import Accounts, OfferChoice
+from recommender.deciding import Accounts, OfferChoice, aged
 from recommender.errors import InvalidInput
 from recommender.intake import id_text
 from recommender.messages import default_catalogue
@@ -129,13 +129,12 @@ def _asked_for(
     parts = []
     for day in range(days):
         at = order.as_of + pd.Timedelta(days=day).to_pytimedelta()
-        aged = accounts if not day or "days_past_due" not in accounts else accounts.assign(
-            days_past_due=accounts.numbers("days_past_due") + day)  # fmt: skip
+        later = aged(accounts, order.as_of, at).situated(at)
         allowed = eligibility(
-            aged.to_frame(), model.actions_, as_of=at, packs=None if "packs" in aged else packs, contacts=known,
+            later.to_frame(), model.actions_, as_of=at, packs=None if "packs" in later else packs, contacts=known,
             catalogue=order.catalogue or default_catalogue(), purpose=order.purpose, overlays=order.overlays,
         )  # fmt: skip
-        parts.append(choice.asked_for(choice.narrowed(allowed, aged, at), aged, at))
+        parts.append(choice.asked_for(choice.narrowed(allowed, later, at), later, at))
     found = parts[0]
     for more in parts[1:]:
         found = np.fmax(found, more)

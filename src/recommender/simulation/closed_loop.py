@@ -58,6 +58,8 @@ class DebtorWorld:
         Where all debtors live; None for a mix.
     currency : str, default="COP"
         One currency for all accounts.
+    calendar : float, default=0.0
+        How strongly debtors follow pay days and weekdays; see :func:`recommender.simulation.simulate`.
 
     Attributes
     ----------
@@ -96,12 +98,13 @@ class DebtorWorld:
         drift: float = 0.0,
         country: str | None = "CO",
         currency: str = "COP",
+        calendar: float = 0.0,
     ) -> None:
         if n_accounts < 1:
             raise InvalidInput.in_column("n_accounts", "must be at least 1", values=[n_accounts], mend="Pass more.")
         self._rng = np.random.default_rng([seed, 11, seed if run_seed is None else run_seed])
         self._horizon = open_over_days if drift and open_over_days else 10**9
-        self._world = draw_world(seed, kind=world, drift=drift)
+        self._world = draw_world(seed, kind=world, drift=drift, calendar=calendar)
         self.population: Population = self._world.draw_population(self._rng, n_accounts=n_accounts, n_days=180)
         if country is not None:
             move_to_country(self.population, country)

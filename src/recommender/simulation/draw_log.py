@@ -27,6 +27,7 @@ def simulate(
     reward: Literal["response", "money"] = "response",
     drift: float = 0.0,
     no_contact: bool = False,
+    calendar: float = 0.0,
 ) -> SimulatedLog:
     """Simulate a log of contacts with debtors and keep the truth beside it.
 
@@ -37,8 +38,8 @@ def simulate(
     n_accounts : int, optional
         Accounts; default one for every six contacts.
     seed : int, default=0
-        Same seed and arguments, same bytes. The world (who likes what) depends on ``seed``, ``world`` and ``drift``
-        alone, so loggers can be compared on one world.
+        Same seed and arguments, same bytes. The world (who likes what) depends on ``seed``, ``world``, ``drift``
+        and ``calendar`` alone, so loggers can be compared on one world.
     logger : {"rules", "uniform", "near_deterministic"}
         Policy that chose the contacts. Every action keeps a probability above 0.
     propensities : {"logged", "hidden"}
@@ -54,6 +55,9 @@ def simulate(
         How far habits have moved by the last fifth of the log; 0 for none (additive world only).
     no_contact : bool, default=False
         Whether leaving the account alone is an action; then debtors also pay without being contacted.
+    calendar : float, default=0.0
+        How strongly the response follows pay days and weekdays (additive world only); the context then tells
+        ``days_since_payday``, too, and pay days are those of the real months.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def simulate(
     _check(n_contacts, n_accounts, seed, propensities, confounding, world, reward, drift)
     n_accounts = max(1, n_contacts // 6) if n_accounts is None else min(n_accounts, n_contacts)
     rng = np.random.default_rng([seed, 7])
-    drawn = draw_world(seed, kind=world, drift=drift)
+    drawn = draw_world(seed, kind=world, drift=drift, calendar=calendar)
     n_days = max(180, int(np.ceil(2.5 * n_contacts / n_accounts)))
     settings = LogSettings(seed, logger, propensities, confounding, reward, no_contact, n_days)
     population = drawn.draw_population(rng, n_accounts=n_accounts, n_days=n_days)

@@ -18,7 +18,6 @@ from recommender.simulation.loggers import Logger, logging_table
 from recommender.simulation.personas import CHANNELS, HOURS, TONES, contact_actions
 from recommender.simulation.population import (
     CATEGORICAL,
-    CONTEXT,
     FIRST_DATE,
     Decisions,
     Population,
@@ -75,7 +74,7 @@ class SimulatedLog:
     @property
     def context(self) -> list[str]:
         """Names of the context columns: all known before the decision."""
-        return list(CONTEXT)
+        return list(self.decisions.columns)
 
     @property
     def categorical(self) -> list[str]:
@@ -260,7 +259,7 @@ def write_log(
         "debtor_id": population.debtor_id.array.take(population.debtor[decisions.account]),
         "sent_at": pd.DatetimeIndex(sent_at).tz_localize("UTC"),
         **chosen,
-        **{name: context[name].array for name in CONTEXT},
+        **{name: context[name].array for name in context.columns},
     }
     if settings.propensities == "logged":
         columns["propensity"] = table[decisions.segment, action]

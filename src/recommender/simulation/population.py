@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.calendar_days import WEEKDAYS, OwnCalendar
 from recommender.simulation.personas import LEVEL_STEP, STAGES
 from recommender.simulation.signals import Categorical, Columns, Floats, Signal, default_signals
 
@@ -33,7 +34,6 @@ Ints = NDArray[np.int64]
 PRODUCTS = ("credit_card", "personal_loan", "microcredit", "telecom", "utility", "mortgage")
 LANGUAGES = ("es", "en", "pt")
 TIMEZONES = {"CO": "America/Bogota", "MX": "America/Mexico_City", "PE": "America/Lima", "CL": "America/Santiago"}
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 FIRST_DATE = np.datetime64("2025-01-06", "D")
 ACTIVE_DAYS = 60
 ACCOUNTS_PER_DEBTOR = 1.25
@@ -70,6 +70,11 @@ CONTEXT = (
 )
 CATEGORICAL = ("stage", "product", "weekday", "preferred_channel", "employment", "language", "country", "region")
 
+#: Assumptions of the world in which debtors follow the calendar, fixed before any plan was measured in it: an answer is
+#: e times as likely on the day of pay as in the middle of the month, and pay is spent within a week.
+_PAID_LOGITS, _PAID_DAYS = 1.0, 3.0
+_WEEKDAY_LOGITS = (0.10, 0.15, 0.05, 0.0, -0.10, -0.15, -0.20)
+
 _PRODUCT_LEVEL = np.array([0.0, -0.1, 0.2, 0.15, 0.3, -0.25])
 _PRODUCT_LOG_BALANCE = np.array([12.6, 13.0, 11.8, 10.8, 10.5, 14.0])
 
@@ -87,6 +92,8 @@ class Population:
     accounts : dict of str to ndarray of shape (n_accounts,)
         Account columns that do not change during the log.
     account_id, debtor_id : ndarray of str
+    calendar : float
+        How strongly debtors follow pay days and weekdays; 0: hardly, and pay days are counted in months of 30 days.
     """
 
     persona: Ints
@@ -95,6 +102,7 @@ class Population:
     accounts: dict[str, Ints]
     account_id: pd.Series
     debtor_id: pd.Series
+    calendar: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +169,7 @@ def draw_population(
     n_days: int,
     prefix: str = "",
     axis_levels: Mapping[str, Ints],
+    calendar: float = 0.0,
 ) -> Population:
     """Draw debtors and accounts.
 
@@ -174,6 +183,8 @@ def draw_population(
         Put before every id, so that two populations never share one.
     axis_levels : mapping of str to ndarray of shape (n_personas,)
         Level of every persona on every latent axis.
+    calendar : float, default=0.0
+        See :class:`Population`.
     """
     n_debtors = max(1, round(n_accounts / ACCOUNTS_PER_DEBTOR))
     persona = rng.choice(len(prior), n_debtors, p=prior)
@@ -207,6 +218,7 @@ def draw_population(
         accounts=accounts,
         account_id=_ids(f"{prefix}A", n_accounts, width),
         debtor_id=_ids(f"{prefix}D", n_debtors, width),
+        calendar=calendar,
     )
 
 
@@ -252,6 +264,11 @@ def draw_decisions(
         - 0.004 * np.clip(days_past_due, 0, 120)
         + 0.30 * np.exp(-days_to_payday / 4.0)
     )
+    followed: dict[str, NDArray[Any]] = {}
+    if population.calendar:
+        since = _calendar_of(population, account, day).days_since_payday
+        level += population.calendar * (_pay_felt(days_to_payday, since) + np.array(_WEEKDAY_LOGITS)[weekday])
+        followed = {"days_since_payday": since.astype(np.int64)}
     weekend = (weekday >= 5).astype(np.int64)
     hardship = np.nan_to_num(traits["late_payments_12m"], nan=2.0) + 0.01 * (
         580.0 - np.nan_to_num(traits["bureau_score"], nan=580.0)
@@ -274,10 +291,10 @@ def draw_decisions(
         cell=(period * len(STAGES) + stage) * 2 + weekend,
         level=np.round(level / LEVEL_STEP).astype(np.int64),
         persona=population.persona[debtor],
-        self_cure=_self_cure(days_past_due, log_balance, days_to_payday),
+        self_cure=self_cure(population, account, day),
         stage=stage.astype(np.int64),
         segment=(stage * 3 + risk) * 2 + digital,
-        columns={name: known[name] for name in CONTEXT},
+        columns={name: known[name] for name in CONTEXT} | followed,
         timezone=np.asarray(list(TIMEZONES.values()))[traits["country"].astype(np.int64)],
     )
 
@@ -285,27 +302,38 @@ def draw_decisions(
 def _situation(population: Population, account: Ints, day: Ints) -> tuple[Ints, Ints, Floats]:
     """Days past due, days to the next payday and log balance of accounts on given days."""
     accounts = population.accounts
-    date = FIRST_DATE + day.astype("timedelta64[D]")
-    day_of_month = (date - date.astype("datetime64[M]")).astype(np.int64) + 1
     days_past_due = accounts["days_past_due_at_first"][account] + (day - accounts["first_day"][account])
-    days_to_payday = (accounts["payday"][account] - day_of_month) % 30
+    if population.calendar:
+        days_to_payday = _calendar_of(population, account, day).days_to_payday.astype(np.int64)
+    else:
+        date = FIRST_DATE + day.astype("timedelta64[D]")
+        day_of_month = (date - date.astype("datetime64[M]")).astype(np.int64) + 1
+        days_to_payday = (accounts["payday"][account] - day_of_month) % 30
     return days_past_due, days_to_payday, np.log(np.maximum(accounts["balance_minor"][account], 1) / 100.0)
 
 
+def _calendar_of(population: Population, account: Ints, day: Ints) -> OwnCalendar:
+    """The calendar of accounts on given days; a short month pays those of the 30th on its last day."""
+    return OwnCalendar(FIRST_DATE.astype(np.int64) + day, 1 << (population.accounts["payday"][account] - 1))
+
+
+def _pay_felt(days_to_payday: Ints, days_since_payday: Floats) -> Floats:
+    """Logits that pay gives to every response where debtors follow the calendar: most on the day, little before it."""
+    return np.asarray(_PAID_LOGITS * np.exp(-days_since_payday / _PAID_DAYS) - 0.30 * np.exp(-days_to_payday / 4.0))
+
+
 def self_cure(population: Population, account: Ints, day: Ints) -> Floats:
-    """Probability of paying within the window without any contact."""
-    days_past_due, days_to_payday, log_balance = _situation(population, account, day)
-    return _self_cure(days_past_due, log_balance, days_to_payday)
-
-
-def _self_cure(days_past_due: Ints, log_balance: Floats, days_to_payday: Ints) -> Floats:
     """Probability of paying within the window when left alone: high before the due date, near nothing in court."""
+    days_past_due, days_to_payday, log_balance = _situation(population, account, day)
     logit = (
         -2.6
         - 0.03 * np.clip(days_past_due, -15, 120)
         - 0.15 * (log_balance - 12.0)
         + 0.4 * np.exp(-days_to_payday / 4.0)
     )
+    if population.calendar:
+        since = _calendar_of(population, account, day).days_since_payday
+        logit += population.calendar * _pay_felt(days_to_payday, since)
     return np.asarray(1.0 / (1.0 + np.exp(-logit)))
 
 

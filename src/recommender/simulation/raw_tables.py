@@ -16,7 +16,7 @@ from recommender.simulation.loggers import Logger, logging_table
 from recommender.simulation.personas import CHANNELS, HOURS, TONES
 from recommender.simulation.population import FIRST_DATE, local_to_utc, text_column
 from recommender.simulation.signals import Categorical, Floats, default_signals
-from recommender.simulation.standing import account_columns, consent_columns
+from recommender.simulation.standing import account_columns, consent_columns, payday_column
 from recommender.tables import DEBTOR_FLAGS
 
 __all__ = ["SimulatedTables", "simulate_tables"]
@@ -71,6 +71,7 @@ def simulate_tables(
     drift: float = 0.0,
     country: str | None = "CO",
     currency: str = "COP",
+    calendar: float = 0.0,
 ) -> SimulatedTables:
     """Let a portfolio live under a logging policy and export its raw tables.
 
@@ -87,6 +88,8 @@ def simulate_tables(
     country : str or None, default="CO"
         Where all debtors live; None for a mix of countries.
     currency : str, default="COP"
+    calendar : float, default=0.0
+        As in :func:`recommender.simulation.simulate`; the accounts then tell their ``payday``.
 
     Returns
     -------
@@ -110,6 +113,7 @@ def simulate_tables(
         drift=drift,
         country=country,
         currency=currency,
+        calendar=calendar,
     )
     rng = np.random.default_rng([seed, 13])
     table = logging_table(logger, confounding=confounding, no_contact=True)
@@ -232,6 +236,7 @@ def _accounts(world: DebtorWorld, as_of: pd.Timestamp) -> pd.DataFrame:
         "balance_minor": changes["balance_minor"].to_numpy(),
         "currency": world.currency,
         "due_date": due.astype("datetime64[s]"),
+        **payday_column(population, account),
         **consent_columns(
             standing.reachable[debtor], consented.astype(bool), population.traits["preferred_channel"][debtor]
         ),

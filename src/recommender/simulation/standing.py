@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recommender.calendar_days import PAYDAY
 from recommender.errors import InvalidInput
 from recommender.simulation.personas import CHANNELS
 from recommender.simulation.population import LANGUAGES, PRODUCTS, TIMEZONES, Population, text_column
@@ -132,10 +133,16 @@ def needing_contact(
         "flags": listed(standing.flags[debtor], DEBTOR_FLAGS, ";"),
         "due_date": due.astype("datetime64[us]").astype(object),
         "currency": currency,
+        **payday_column(population, account),
     }
     others = pd.DataFrame(columns)
     others["due_date"] = pd.Series([moment.date() for moment in others["due_date"]], dtype=object)
     return pd.concat([others.astype({"consented_channels": "str", "flags": "str"}), context], axis=1)
+
+
+def payday_column(population: Population, account: Ints) -> dict[str, Ints]:
+    """The fact that days of pay follow from, in a world whose debtors follow the calendar."""
+    return {PAYDAY: population.accounts["payday"][account]} if population.calendar else {}
 
 
 def consent_columns(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
+from recommender.errors import InvalidInput
 from recommender.simulation.joint import JointWorld, draw_joint_world
 from recommender.simulation.loggers import logging_table
 from recommender.simulation.personas import PersonaWorld, draw_persona_world
@@ -40,10 +41,13 @@ class World:
     personas : PersonaWorld
         Draws the debtors; it also answers contacts unless ``joint`` is given.
     joint : JointWorld or None
+    calendar : float
+        How strongly debtors follow pay days and weekdays.
     """
 
     personas: PersonaWorld
     joint: JointWorld | None = None
+    calendar: float = 0.0
 
     def draw_population(
         self, rng: np.random.Generator, *, n_accounts: int, n_days: int, prefix: str = ""
@@ -58,6 +62,7 @@ class World:
             n_days=n_days,
             prefix=prefix,
             axis_levels=dict(zip(AXES, levels, strict=True)),
+            calendar=self.calendar,
         )
 
     def draw_decisions(self, population: Population, account: Ints, day: Ints, *, n_days: int) -> Decisions:
@@ -86,15 +91,28 @@ class World:
         return np.concatenate(parts)
 
 
-def draw_world(seed: int, *, kind: Literal["additive", "joint"] = "additive", drift: float = 0.0) -> World:
-    """Draw a world and set its level so that the usual business rules earn ``BASE_RESPONSE``."""
-    return _draw_world(int(seed), kind, float(drift))
+def draw_world(
+    seed: int, *, kind: Literal["additive", "joint"] = "additive", drift: float = 0.0, calendar: float = 0.0
+) -> World:
+    """Draw a world and set its level so that the usual business rules earn ``BASE_RESPONSE``.
+
+    Raises
+    ------
+    InvalidInput
+        For a calendar out of range, or one in the joint world, where no level of the account answers.
+    """
+    if not 0.0 <= calendar <= 3.0 or (calendar and kind != "additive"):
+        raise InvalidInput.in_column(
+            "calendar", "must lie in [0, 3], and be 0 but in the additive world", values=[calendar],
+            mend="0 is none, 1 the usual; use it with world='additive'.",
+        )  # fmt: skip
+    return _draw_world(int(seed), kind, float(drift), float(calendar))
 
 
 @lru_cache(maxsize=4)
-def _draw_world(seed: int, kind: str, drift: float) -> World:
+def _draw_world(seed: int, kind: str, drift: float, calendar: float) -> World:
     rng = np.random.default_rng([seed, 3])
-    world = World(draw_persona_world(rng, drift=drift))
+    world = World(draw_persona_world(rng, drift=drift), calendar=calendar)
     population = world.draw_population(rng, n_accounts=_CALIBRATION_ACCOUNTS, n_days=180)
     account, day = spread_contacts(population, rng, n_contacts=3 * _CALIBRATION_ACCOUNTS, n_days=180)
     sample = world.draw_decisions(population, account, day, n_days=10**9)  # habits as they are at the start
