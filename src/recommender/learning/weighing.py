@@ -87,7 +87,7 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     """
     names = list(fits.by_fold[0])
     most = max(1, _PANEL_CELLS // len(rows.task.actions))
-    at = np.sort(np.random.default_rng(rows.random_state).permutation(rows.judges)[:most])
+    at = np.sort(np.random.default_rng(rows.random_state).permutation(len(rows.task))[:most])
     logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, n_jobs)
     choice = choose_stack(rows, names, logged, at, scores, share)
     unused = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
@@ -108,10 +108,10 @@ def choose_stack(
     scores : list of ndarray of shape (n_panel, n_actions)
     share : ndarray of shape (n_actions,)
     """
-    task, judges = rows.task, rows.judges
+    task = rows.task
     panel = _Panel(at, task.action[at], task.target[at], scores)
-    beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
-    report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    beta, intercept = stack_weights(logged, task.target, task.family)
+    report = EnsembleReport(names, [], member_losses(logged, task.target, task.family))
     if task.family == "binomial":
         beta, report.focus = order_weights(logged[at], panel.target, scores, share, beta)
     beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
