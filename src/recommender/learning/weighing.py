@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from recommender.learning.calibration import Calibration, calibrate, recalibrate
+from recommender.learning.calibration import Calibration, calibrate
+from recommender.learning.calibration_now import calibration_now
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_fits import MemberFits
 from recommender.learning.member_jobs import held_out_scores
@@ -35,7 +36,6 @@ _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over f
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
 _KEEPS_LEVEL = 0.5  # weight of the simple member, at least: the slope of the level may be up to 3
-_NEWEST = 0.8  # the newest fifth is asked whether the world moved
 
 
 @dataclass
@@ -200,12 +200,10 @@ def _by_value(
 
 
 def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Calibration:
-    """Correction by every row, and from there as far as the newest rows speak for it."""
+    """Correction by every row, and from there to now as fast as the rows say that it moves."""
     task = rows.task
     level, advantage = _level_and_advantage(eta, panel.action, share)
     usual = calibrate(level, advantage, panel.target, task.family)
     if task.order is None or task.family != "binomial":
         return usual
-    order = task.order[panel.rows]
-    newest = order > np.quantile(order, _NEWEST)
-    return recalibrate(usual, level[newest], advantage[newest], panel.target[newest], task.family)
+    return calibration_now(usual, level, advantage, panel.target, task.order[panel.rows])

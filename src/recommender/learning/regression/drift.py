@@ -24,27 +24,30 @@ __all__ = ["Drift", "find_drift"]
 
 Floats = NDArray[np.float64]
 
-_RATES = (0.2, 0.5, 1.2)  # of forgetting over the whole log: what held at its beginning is .82, .61, .30 alike
+_RATES = (0.3, 1.0)  # of forgetting over the whole log: what held at its beginning is .74, .37 alike
 _TURNS = (0.5, 0.7, 0.85)  # of the log, where a world may turn at once; finer differences show in no log
-_ALIKE_BEFORE = (0.8, 0.5)  # a turn that leaves more is a slow one's, one that leaves less has not been met
+_ALIKE_BEFORE = 0.6  # by a turn; a mean of ways to move stands between this and 1
 _WAVES = 3  # of a walk's own basis: nine tenths of its variance
-_NONE, _LEVEL = "none", "level"  # nothing moved; only what everybody does
-_STAYS = 0.5  # probability beforehand that nothing moved
+_STILL = "still"  # the way of a world in which accounts differ as they did
+_LEVEL = "level"  # what everybody does
+_LEAST = 0.5  # counted gain from which the level walks: beside what a walk that nobody takes may gain by chance
+_STAYS = 0.5  # probability beforehand of either that it did not move
 _HALF = 0.5  # of a gain counts: rows never seen have rows beside them in time that were, tomorrow has not
-_MOST_ROWS = 100_000  # of judging: gains of tens of nats there leave nothing open
-_FEWEST_EVENTS = 60  # among those that judge: fewer cannot tell
+_CAUTION = 1.5  # standard errors off every gain: what stands still seems to move in one of several ways by chance
+_MOST_ROWS = 60_000  # of judging: gains of tens of nats there leave nothing open
+_FOLDS = 2  # as telling as three, at half their cost
+_FEWEST_EVENTS = 120  # fewer cannot tell
 _RECENT = 0.75  # from this place on, trees are told that a row is recent
 _STEADY = frozenset({"one", "bend", "wave"})  # kinds of terms that hold: bends and waves are many and say little each
 
 
 def _shapes() -> dict[str, Callable[[Floats], Floats]]:
     """How alike the world was at each place in time, by name."""
-    shapes: dict[str, Callable[[Floats], Floats]] = {_NONE: np.ones_like, _LEVEL: np.ones_like}
+    shapes: dict[str, Callable[[Floats], Floats]] = {_STILL: np.ones_like}
     for rate in _RATES:
         shapes[f"slowly, {rate}"] = lambda t, rate=rate: np.exp(-rate * (1.0 - t))
     for turn in _TURNS:
-        for before in _ALIKE_BEFORE:
-            shapes[f"at {turn:.0%} to {before}"] = lambda t, turn=turn, before=before: np.where(t < turn, before, 1.0)
+        shapes[f"at {turn:.0%}"] = lambda t, turn=turn: np.where(t < turn, _ALIKE_BEFORE, 1.0)
     return shapes
 
 
@@ -58,10 +61,13 @@ class Drift:
     Attributes
     ----------
     shares : tuple of (str, float)
-        Probability of each way to move; they add up to 1.
+        Probability of each way in which accounts may have come to differ; they add up to 1.
+    level : bool
+        Whether what everybody does moved.
     """
 
     shares: tuple[tuple[str, float], ...]
+    level: bool
 
     def alike(self, time_rank: Floats) -> Floats:
         """How alike effects were to those of now at places in time from 0 to 1, shape (n,)."""
@@ -85,13 +91,14 @@ class Drift:
         if (alike == 1.0).all():
             moving = []
         n, n_terms = U.shape
-        columns = np.empty((n, n_terms + len(moving) + _WAVES), dtype=np.float32)
+        waves = _WAVES * self.level
+        columns = np.empty((n, n_terms + len(moving) + waves), dtype=np.float32)
         columns[:, :n_terms] = U
         columns[:, moving] *= alike[:, None].astype(np.float32)
         columns[:, n_terms : n_terms + len(moving)] = U[:, moving] * np.sqrt(1.0 - alike**2)[:, None]
-        columns[:, n_terms + len(moving) :] = _walk(time_rank)
+        columns[:, n_terms + len(moving) :] = _walk(time_rank)[:, :waves]
         own = replace(design.terms[0], group=int(design.groups.max()) + 1)
-        terms = (*design.terms, *(design.terms[j] for j in moving), *([own] * _WAVES))
+        terms = (*design.terms, *(design.terms[j] for j in moving), *([own] * waves))
         return LinearDesign(terms, design.matched), columns
 
 
@@ -114,8 +121,8 @@ def find_drift(
 ) -> tuple[Drift | None, dict[str, tuple[float, float]]]:
     """How the world moved, or None where it is likelier that it did not.
 
-    Each way to move predicts a third of the accounts at the time of each of their rows; no row of theirs was seen.
-    So every row may speak of whether the world moved, not only the newest, which are too few.
+    Each way to move predicts rows of accounts that it never saw, by halves, at the time of each row. So every row may
+    speak of whether the world moved, not only the newest, which are too few.
 
     Parameters
     ----------
@@ -131,39 +138,68 @@ def find_drift(
     if time_rank is None or len(np.unique(time_rank)) < 10:
         return None, {}
     rows = np.sort(np.random.default_rng(random_state).permutation(len(target))[:_MOST_ROWS])
-    judging = group_folds(groups[rows], 3, random_state) == 0
-    out, seen = rows[judging], rows[~judging]
-    if min(target[out].sum(), (1 - target[out]).sum()) < _FEWEST_EVENTS:
+    if min(target[rows].sum(), (1 - target[rows]).sum()) < _FEWEST_EVENTS:
         return None, {}
+    folds = group_folds(groups[rows], _FOLDS, random_state)
+    U, action, target, time_rank = U[rows], action[rows], target[rows], time_rank[rows]
 
-    def losses(name: str) -> Floats:
-        way = Drift(((name, 1.0),))
+    def losses(drift: Drift, known: list[NDArray[np.float64]]) -> Floats:
+        """Of rows never seen; precisions are learnt where none are known, and known from then on."""
+        longer, columns = drift.columns(design, U, time_rank)
+        loss = np.empty(len(target))
+        for fold in range(_FOLDS):
+            seen, out = folds != fold, folds == fold
+            model = BilinearModel.fit(
+                longer,
+                columns[seen],
+                actions,
+                action[seen],
+                target[seen],
+                crossing="factors",
+                rounds=4,
+                precision=known[fold] if fold < len(known) else None,
+            )
+            if fold == len(known) and model.precision is not None:
+                known.append(model.precision)
+            eta = model.logged_scores(columns[out], action[out])
+            loss[out] = np.logaddexp(0.0, eta) - target[out] * eta
+        return loss
 
-        def columns(part: NDArray[np.int64]) -> tuple[LinearDesign, NDArray[np.floating]]:
-            return (design, U[part]) if name == _NONE else way.columns(design, U[part], time_rank[part])
-
-        longer, of_seen = columns(seen)
-        model = BilinearModel.fit(
-            longer, of_seen, actions, action[seen], target[seen], crossing="factors", rounds=4
-        )
-        eta = model.logged_scores(columns(out)[1], action[out])
-        return np.asarray(np.logaddexp(0.0, eta) - target[out] * eta)
-
-    plain = losses(_NONE)
-    differences = {name: plain - losses(name) for name in _SHAPES if name != _NONE}
-    gains = {
-        name: (float(one.mean()), float(one.std() / np.sqrt(len(one)))) for name, one in differences.items()
-    }
-    shares = _probabilities({name: float(one.sum()) for name, one in differences.items()})
-    if shares[_NONE] > _STAYS:
+    of_still: list[NDArray[np.float64]] = []
+    of_walk: list[NDArray[np.float64]] = []
+    still, walked = losses(_way(_STILL, level=False), of_still), losses(_way(_STILL, level=True), of_walk)
+    gains = {_LEVEL: _gain(still - walked)}
+    level = _counts(gains[_LEVEL], len(rows)) > _LEAST
+    base, known = (walked, of_walk) if level else (still, of_still)
+    ways = [name for name in _SHAPES if name != _STILL]
+    gains |= {name: _gain(base - losses(_way(name, level=level), known)) for name in ways}
+    shares = _probabilities({name: _counts(gains[name], len(rows)) for name in ways})
+    if shares[_STILL] > _STAYS:
+        shares = {_STILL: 1.0}
+    if len(shares) == 1 and not level:
         return None, gains
-    return Drift(tuple(shares.items())), gains
+    return Drift(tuple(shares.items()), level), gains
+
+
+def _gain(difference: Floats) -> tuple[float, float]:
+    """Mean and standard error."""
+    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+
+
+def _counts(gain: tuple[float, float], n_rows: int) -> float:
+    """What is taken for gained in log-likelihood."""
+    return _HALF * n_rows * (gain[0] - _CAUTION * gain[1])
+
+
+def _way(name: str, *, level: bool) -> Drift:
+    """One way to move, for certain."""
+    return Drift(((name, 1.0),), level)
 
 
 def _probabilities(gains: dict[str, float]) -> dict[str, float]:
-    """Of each way to move, from gains in log-likelihood over none."""
-    before = {_NONE: _STAYS} | dict.fromkeys(gains, (1.0 - _STAYS) / len(gains))
-    logs = {name: np.log(chance) + _HALF * gains.get(name, 0.0) for name, chance in before.items()}
+    """Of each way to move, from what it gained in log-likelihood over a world that stands still."""
+    before = {_STILL: _STAYS} | dict.fromkeys(gains, (1.0 - _STAYS) / len(gains))
+    logs = {name: np.log(chance) + gains.get(name, 0.0) for name, chance in before.items()}
     most = max(logs.values())
     total = sum(np.exp(one - most) for one in logs.values())
     return {name: float(np.exp(one - most) / total) for name, one in logs.items()}
