@@ -54,9 +54,7 @@ class _Parabolas:
         return cls(bend, pull)
 
 
-def calibration_now(
-    usual: Calibration, level: Floats, advantage: Floats, target: Floats, order: Floats
-) -> Calibration:
+def calibration_now(usual: Calibration, level: Floats, advantage: Floats, target: Floats, order: Floats) -> Calibration:
     """Level and slopes as of the newest rows; the bend stays.
 
     Parameters
@@ -113,5 +111,7 @@ def _paths(rows: _Parabolas, firmness: Floats, mean: Floats) -> Iterator[tuple[f
         bend = np.einsum("kip,kij,kjq->pq", paths, rows.bend, paths, optimize=True) + np.diag(precision)
         point = np.linalg.solve(bend, pull)
         evidence = 0.5 * (float(np.log(precision).sum()) - float(np.linalg.slogdet(bend)[1]) + float(pull @ point))
-        chance = np.prod([_STAYS if s == 0.0 else (1.0 - _STAYS) / (len(of) - 1) for s, of in zip(speeds, _SPEEDS, strict=True)])
+        chance = np.prod(
+            [_STAYS if s == 0.0 else (1.0 - _STAYS) / (len(of) - 1) for s, of in zip(speeds, _SPEEDS, strict=True)]
+        )
         yield float(chance), evidence, paths @ point

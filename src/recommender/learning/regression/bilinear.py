@@ -79,7 +79,7 @@ class BilinearModel:
     def fit(
         cls,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],
@@ -129,7 +129,7 @@ class BilinearModel:
     def fit_scaled(
         cls,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],
@@ -169,7 +169,7 @@ class BlockProblem:
     def __init__(
         self,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],

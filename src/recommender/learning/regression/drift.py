@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +42,20 @@ _RECENT = 0.75  # from this place on, trees are told that a row is recent
 _STEADY = frozenset({"one", "bend", "wave"})  # kinds of terms that hold: bends and waves are many and say little each
 
 
-def _shapes() -> dict[str, Callable[[Floats], Floats]]:
-    """How alike the world was at each place in time, by name."""
-    shapes: dict[str, Callable[[Floats], Floats]] = {_STILL: np.ones_like}
-    for rate in _RATES:
-        shapes[f"slowly, {rate}"] = lambda t, rate=rate: np.exp(-rate * (1.0 - t))
-    for turn in _TURNS:
-        shapes[f"at {turn:.0%}"] = lambda t, turn=turn: np.where(t < turn, _ALIKE_BEFORE, 1.0)
-    return shapes
+def _forgotten(rate: float, place: Floats) -> Floats:
+    return np.asarray(np.exp(-rate * (1.0 - place)))
 
 
-_SHAPES = _shapes()
+def _turned(turn: float, place: Floats) -> Floats:
+    return np.where(place < turn, _ALIKE_BEFORE, 1.0)
+
+
+# How alike the world was to now at each place in time, by the name of the way to move.
+_SHAPES: dict[str, Callable[[Floats], Floats]] = {
+    _STILL: np.ones_like,
+    **{f"slowly, {rate}": partial(_forgotten, rate) for rate in _RATES},
+    **{f"at {turn:.0%}": partial(_turned, turn) for turn in _TURNS},
+}
 
 
 @dataclass(frozen=True)
