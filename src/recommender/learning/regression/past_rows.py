@@ -58,7 +58,7 @@ class PastRows:
         cls,
         model: BilinearModel,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         *,
