@@ -25,7 +25,7 @@ __all__ = ["calibration_now"]
 
 Floats = NDArray[np.float64]
 
-_TENTHS = 10
+_TENTHS = 10  # of the log: an event rate of a few in a hundred leaves each of them dozens of events
 _SPEEDS = (  # standard deviations over the whole log: of the level on average, and of both slopes
     (0.0, 0.1, 0.3, 0.9),
     (0.0, 0.1, 0.3),

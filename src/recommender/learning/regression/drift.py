@@ -10,7 +10,7 @@ precisions of its own. Old rows still teach whatever did not change, and the mod
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -145,44 +145,63 @@ def find_drift(
     if min(target[rows].sum(), (1 - target[rows]).sum()) < _FEWEST_EVENTS:
         return None, {}
     folds = group_folds(groups[rows], _FOLDS, random_state)
-    U, action, target, time_rank = U[rows], action[rows], target[rows], time_rank[rows]
-
-    def losses(drift: Drift, known: list[NDArray[np.float64]]) -> Floats:
-        """Of rows never seen; precisions are learnt where none are known, and known from then on."""
-        longer, columns = drift.columns(design, U, time_rank)
-        loss = np.empty(len(target))
-        for fold in range(_FOLDS):
-            seen, out = folds != fold, folds == fold
-            model = BilinearModel.fit(
-                longer,
-                columns[seen],
-                actions,
-                action[seen],
-                target[seen],
-                crossing="factors",
-                rounds=4,
-                precision=known[fold] if fold < len(known) else None,
-            )
-            if fold == len(known) and model.precision is not None:
-                known.append(model.precision)
-            eta = model.logged_scores(columns[out], action[out])
-            loss[out] = np.logaddexp(0.0, eta) - target[out] * eta
-        return loss
-
-    of_still: list[NDArray[np.float64]] = []
-    of_walk: list[NDArray[np.float64]] = []
-    still, walked = losses(_way(_STILL, level=False), of_still), losses(_way(_STILL, level=True), of_walk)
-    gains = {_LEVEL: _gain(still - walked)}
+    judge = _Judge(design, U[rows], actions, action[rows], target[rows], time_rank[rows], folds)
+    still = judge.losses(_STILL, level=False)
+    gains = {_LEVEL: _gain(still - judge.losses(_STILL, level=True))}
     level = _counts(gains[_LEVEL], len(rows)) > _LEAST
-    base, known = (walked, of_walk) if level else (still, of_still)
+    base = judge.losses(_STILL, level=level)
     ways = [name for name in _SHAPES if name != _STILL]
-    gains |= {name: _gain(base - losses(_way(name, level=level), known)) for name in ways}
+    gains |= {name: _gain(base - judge.losses(name, level=level)) for name in ways}
     shares = _probabilities({name: _counts(gains[name], len(rows)) for name in ways})
     if shares[_STILL] > _STAYS:
         shares = {_STILL: 1.0}
     if len(shares) == 1 and not level:
         return None, gains
     return Drift(tuple(shares.items()), level), gains
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """What each way to move makes of rows that it never saw, at their own time."""
+
+    design: LinearDesign
+    U: Floats
+    actions: ActionSpace
+    action: NDArray[np.int64]
+    target: Floats
+    place: Floats
+    folds: NDArray[np.int64]
+    known: dict[tuple[bool, int], BilinearModel] = field(default_factory=dict)
+    lost: dict[tuple[str, bool], Floats] = field(default_factory=dict)
+
+    def losses(self, name: str, *, level: bool) -> Floats:
+        """Log-loss of every row, shape (n,)."""
+        if (name, level) not in self.lost:
+            longer, columns = Drift(((name, 1.0),), level).columns(self.design, self.U, self.place)
+            loss = np.empty(len(self.target))
+            for fold in range(_FOLDS):
+                out = self.folds == fold
+                eta = self._fitted(longer, columns, fold, level).logged_scores(columns[out], self.action[out])
+                loss[out] = np.logaddexp(0.0, eta) - self.target[out] * eta
+            self.lost[name, level] = loss
+        return self.lost[name, level]
+
+    def _fitted(self, design: LinearDesign, columns: NDArray[np.float32], fold: int, level: bool) -> BilinearModel:
+        """Without a fold; precisions are those of the world that stands still, learnt first."""
+        seen = self.folds != fold
+        learnt = self.known.get((level, fold))
+        model = BilinearModel.fit(
+            design,
+            columns[seen],
+            self.actions,
+            self.action[seen],
+            self.target[seen],
+            crossing="factors",
+            rounds=4,
+            precision=None if learnt is None else learnt.precision,
+        )
+        self.known.setdefault((level, fold), model)
+        return model
 
 
 def _gain(difference: Floats) -> tuple[float, float]:
@@ -193,11 +212,6 @@ def _gain(difference: Floats) -> tuple[float, float]:
 def _counts(gain: tuple[float, float], n_rows: int) -> float:
     """What is taken for gained in log-likelihood."""
     return _HALF * n_rows * (gain[0] - _CAUTION * gain[1])
-
-
-def _way(name: str, *, level: bool) -> Drift:
-    """One way to move, for certain."""
-    return Drift(((name, 1.0),), level)
 
 
 def _probabilities(gains: dict[str, float]) -> dict[str, float]:
