@@ -83,7 +83,7 @@ def ablated(task: Task, seed: int) -> Iterator[tuple[str, float]]:
     model, rows, fits = fitted(task, seed)
     names = list(fits.by_fold[0])
     share = model.parts["event"].share
-    at = np.sort(np.random.default_rng(seed).permutation(rows.judges)[:_PANEL])
+    at = np.sort(np.random.default_rng(seed).permutation(len(rows.task))[:_PANEL])
     logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, 1)
     served = served_scores(model, rows, fits, task.test)
 
@@ -105,7 +105,7 @@ def ablated(task: Task, seed: int) -> Iterator[tuple[str, float]]:
             yield device, without()
     equal = np.full(len(names), 1.0 / len(names))
     yield "weights (plain mean)", captured(task, sum(w * served[name] for w, name in zip(equal, names, strict=True)))
-    best = int(np.argmin(stacking.member_losses(logged[rows.judges], rows.task.target[rows.judges], "binomial")))
+    best = int(np.argmin(stacking.member_losses(logged, rows.task.target, "binomial")))
     yield "all but the best by log-loss", captured(task, served[names[best]])
 
 

@@ -12,7 +12,7 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
-from recommender.deciding import Decider, decide, week_ahead
+from recommender.deciding import Accounts, Decider, decide, week_ahead
 from recommender.deciding.best_hour import _hours
 from recommender.strategy import SeedStrategy
 

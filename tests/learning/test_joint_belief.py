@@ -27,7 +27,7 @@ def test_the_root_gives_the_covariance_of_the_dense_hessian():
     U, action = design.transform(X), rng.integers(0, len(SPACE), 500)
     target = (rng.random(500) < 0.3).astype(float)
     model = BilinearModel.fit(design, U, SPACE, action, target)
-    root = posterior_root(model, design, U, None, None, SPACE, action, target, family="binomial", n_draws=4_000)
+    root = posterior_root(model, design, U, SPACE, action, target, family="binomial", n_draws=4_000)
 
     chance = expit(model.logged_scores(U, action))
     problem = BlockProblem(design, U, SPACE, action, target, "binomial", None, "pairs")
@@ -54,9 +54,7 @@ def test_a_firm_posterior_knows_that_accounts_are_alike():
     target = (rng.random(400) < 0.3).astype(float)
     model = BilinearModel.fit(design, U, SPACE, action, target)
     plain, firm = (
-        posterior_root(
-            model, design, U, None, None, SPACE, action, target, family="binomial", firmness=firmness, n_draws=200
-        )
+        posterior_root(model, design, U, SPACE, action, target, family="binomial", firmness=firmness, n_draws=200)
         for firmness in (1.0, 1e9)
     )
     assert np.abs(firm[:, 1:]).max() < 1e-3 < np.abs(plain[:, 1:]).max()

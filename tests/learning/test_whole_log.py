@@ -111,9 +111,9 @@ def test_the_recent_part_begins_when_it_does_in_the_sample():
     n = 8_000
     frame = pd.DataFrame({"arm": rng.integers(0, 3, n), "day": np.sort(rng.random(n))})
     frame["x"], frame["z"] = rng.normal(size=n), rng.normal(size=n)
-    best = np.where(frame["day"] < 0.7, 0, 2)
     alike = frame["x"] * frame["z"] > 0  # which of all members only trees can say
-    frame["reward"] = (rng.random(n) < 0.1 + 0.5 * ((frame["arm"] == best) & alike)).astype(float)
+    best = np.where(alike, np.where(frame["day"] < 0.7, 0, 2), 1)
+    frame["reward"] = (rng.random(n) < 0.1 + 0.5 * (frame["arm"] == best)).astype(float)
     frame["sent_at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(frame["day"] * 100, unit="D")
     log = LoggedFeedback.from_frame(
         frame, actions=ActionSpace({"arm": range(3)}), context=["x", "z"], reward="reward", time="sent_at"

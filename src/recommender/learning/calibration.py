@@ -11,7 +11,6 @@ from scipy.special import expit
 
 from recommender.allactions import row_products
 from recommender.learning.regression import Family
-from recommender.learning.stacking import spoken_for
 
 __all__ = ["Calibration", "calibrate", "recalibrate"]
 
@@ -20,8 +19,8 @@ Floats = NDArray[np.float64]
 _REACH = 3.0  # standard deviations of the logged advantages over which the slope may change; the best actions lie there
 _MOST_BENT = 0.9  # of the slope: a tenth of it is left, so that the order of actions stays
 _BENT_PRIOR = 4.0  # precision of the bend: by half of the slope is usual
-_SLOPE_PRIOR = 4.0  # precision of a slope: half of it or as much again is usual
-_LEAST_SLOPE, _MOST_SLOPE = 0.05, 3.0  # of the advantage: it neither turns nor runs away
+SLOPE_PRIOR = 4.0  # precision of a slope: half of it or as much again is usual
+LEAST_SLOPE, MOST_SLOPE = 0.05, 3.0  # of the advantage: it neither turns nor runs away
 _ROWS = 128  # corrected at once: 260 actions of them stay in the cache
 _ROUNDS, _CLOSE = 50, 1e-12  # of Newton's method; five do
 
@@ -117,7 +116,7 @@ def calibrate(level: Floats, advantage: Floats, target: Floats, family: Family) 
     curve = Calibration(0.0, 1.0, 1.0, 1.0, reach).bent(advantage) - advantage
     loss_of = _Loss(level, advantage, target, family)
     start = np.array([0.0, 1.0, 1.0, 0.0])
-    prior = np.array([1e-3, _SLOPE_PRIOR, _SLOPE_PRIOR, _BENT_PRIOR])
+    prior = np.array([1e-3, SLOPE_PRIOR, SLOPE_PRIOR, _BENT_PRIOR])
 
     def loss(point: Floats) -> tuple[float, Floats]:
         constant, of_level, of_line, turn = point
@@ -127,7 +126,7 @@ def calibrate(level: Floats, advantage: Floats, target: Floats, family: Family) 
         away = prior * (point - start)
         return value + 0.5 * float(away @ (point - start)), gradient + away
 
-    bounds = [(None, None), (0.0, _MOST_SLOPE), (_LEAST_SLOPE, _MOST_SLOPE), (-most, most)]
+    bounds = [(None, None), (0.0, MOST_SLOPE), (LEAST_SLOPE, MOST_SLOPE), (-most, most)]
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     intercept, slope_of_level, slope, bend = found.tolist()
     return Calibration(intercept, slope_of_level, slope, bend, reach)
@@ -140,22 +139,21 @@ def recalibrate(
     target: Floats,
     family: Family,
     *,
-    least_gain: float | None = None,
+    least_gain: float,
 ) -> Calibration:
-    """Fit intercept and slopes again on rows of now; the bend stays.
+    """Fit intercept and slopes again on new rows where these speak clearly against what holds; the bend stays.
 
     Parameters
     ----------
     usual : Calibration
         What holds so far.
-    least_gain : float, optional
-        Leave it only for a gain of more than this in log-likelihood, and then wholly. None leaves it as far as the rows
-        speak for it: by ``1 - k / (2 gain)``.
+    least_gain : float
+        In log-likelihood, from which it is left.
     """
     line = usual.bent(advantage)
     design = np.column_stack([np.ones(len(target)), level, line])
     start = np.array([usual.intercept, usual.level, usual.advantage])
-    prior = np.array([1e-3, _SLOPE_PRIOR, _SLOPE_PRIOR])
+    prior = np.array([1e-3, SLOPE_PRIOR, SLOPE_PRIOR])
     loss_of = _Loss(level, line, target, family)
 
     def loss(point: Floats) -> tuple[float, Floats]:
@@ -163,13 +161,12 @@ def recalibrate(
         away = prior * (point - start)
         return value + 0.5 * float(away @ (point - start)), design.T @ residual + away
 
-    bounds = [(None, None), (0.0, _MOST_SLOPE), (_LEAST_SLOPE, _MOST_SLOPE)]
+    bounds = [(None, None), (0.0, MOST_SLOPE), (LEAST_SLOPE, MOST_SLOPE)]
     optimum = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
     gain = loss(start)[0] - float(optimum.fun)
-    share = spoken_for(gain, len(start)) if least_gain is None else float(gain >= least_gain)
-    if share == 0.0:
+    if gain < least_gain:
         return usual
-    intercept, slope_of_level, slope = (start + share * (optimum.x - start)).tolist()
+    intercept, slope_of_level, slope = optimum.x.tolist()
     return replace(usual, intercept=intercept, level=slope_of_level, advantage=slope)
 
 

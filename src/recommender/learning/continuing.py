@@ -68,10 +68,9 @@ class Surprise:
 def past_of_members(
     rows: FitRows, regressions: Mapping[str, tuple[str, BilinearModel]], weights: Mapping[str, float]
 ) -> dict[str, PastRows]:
-    """What the rows say of each regression that counts; where the world moved, its recent rows."""
+    """What the rows say of each regression that counts; where the world moved, less the less alike it was to now."""
     task = rows.task
     plans = {plan.name: plan for plan in regression_plans(len(task), with_profiles=bool(task.profiles.profiles))}
-    kept = rows.judges
     past = {}
     for name, (design, model) in regressions.items():
         if name != _ALWAYS and not weights.get(name, 0.0) > 0:
@@ -80,9 +79,9 @@ def past_of_members(
         past[name] = PastRows.of(
             model,
             rows.designs[design],
-            rows.U[design][kept],
+            rows.timed(design)[1][:, : len(rows.designs[design].terms)],
             task.actions,
-            task.action[kept],
+            task.action,
             family=task.family,
             crossing=plans[name].crossing,
             n_directions=len(rows.directions[: 1 if ranks_alike else None]),

@@ -12,12 +12,12 @@ from recommender.actions import ActionSpace
 from recommender.learning.encoding import ContextEncoder
 from recommender.learning.regression import (
     CountPair,
-    DriftSteps,
+    Drift,
     Family,
     LatentProfiles,
     LinearDesign,
+    find_drift,
     logger_directions,
-    recent_steps,
 )
 from recommender.learning.told_clocks import told_clocks
 from recommender.learning.trees import DerivedColumns
@@ -91,16 +91,21 @@ class RowTimes:
 
     Attributes
     ----------
-    steps : DriftSteps
-    passed : ndarray of bool of shape (n, n_steps)
-        Steps taken by each row.
-    recent : ndarray of bool of shape (n,)
-        Rows that show the world as it is now.
+    drift : Drift
+    place : ndarray of shape (n,)
+        Of each row in time, from 0 to 1.
+    columns : mapping of str to (LinearDesign, ndarray of float32 of shape (n, >= n_terms))
+        Of each design, rows at their own time; the terms of now come first.
     """
 
-    steps: DriftSteps
-    passed: NDArray[np.bool_]
-    recent: NDArray[np.bool_]
+    drift: Drift
+    place: Floats
+    columns: Mapping[str, tuple[LinearDesign, NDArray[np.float32]]]
+
+    @property
+    def recent(self) -> NDArray[np.bool_]:
+        """Rows of which trees are told that they are recent, shape (n,)."""
+        return self.drift.recent(self.place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,10 +141,9 @@ class FitRows:
     habits: Mapping[str, Floats] = field(default_factory=dict)
     clocks: DerivedColumns = field(default_factory=DerivedColumns)
 
-    @property
-    def judges(self) -> NDArray[np.int64]:
-        """Rows that may judge members: members speak of now, so only rows of now."""
-        return np.arange(len(self.task)) if self.moved is None else np.flatnonzero(self.moved.recent)
+    def timed(self, design: str) -> tuple[LinearDesign, NDArray[np.floating]]:
+        """Columns of rows at their own time; those of the design where the world stands still."""
+        return (self.designs[design], self.U[design]) if self.moved is None else self.moved.columns[design]
 
 
 def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[str, tuple[float, float]]]:
@@ -147,8 +151,8 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
 
     Returns
     -------
-    (FitRows, mapping of candidate to gain in log-loss and its standard error)
-        The second tells what steps in time would have gained on the newest rows.
+    (FitRows, mapping of way to move to gain in log-loss and its standard error)
+        The second tells what each way to move says of rows never seen beyond a world that stands still.
     """
     linear = LinearDesign.fit(
         task.encoder, task.X, task.pairs, task.actions, task.profiles, straight=frozenset(task.loadings)
@@ -162,7 +166,7 @@ def prepare_rows(task: LearningTask, random_state: int) -> tuple[FitRows, dict[s
     columns = {"linear": U, "curved": curved.transform(task.X), "constant": U[:, :1]}
     if task.profiles.profiles:
         designs["profiles"], columns["profiles"] = linear.by_profile(), U
-    moved, gains = _moved(task, linear, U, random_state)
+    moved, gains = _moved(task, designs, columns, random_state)
     X = task.X if moved is None else np.column_stack([task.X, moved.recent])
     directions = logger_directions(U, task.actions, task.action, random_state=random_state)
     habits = _habits(linear, task, designs)
@@ -192,10 +196,21 @@ def _habits(linear: LinearDesign, task: LearningTask, designs: Mapping[str, Line
 
 
 def _moved(
-    task: LearningTask, linear: LinearDesign, U: Floats, random_state: int
+    task: LearningTask, designs: Mapping[str, LinearDesign], U: Mapping[str, Floats], random_state: int
 ) -> tuple[RowTimes | None, dict[str, tuple[float, float]]]:
     if task.order is None or task.family != "binomial":
         return None, {}
-    time_rank = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
-    steps, gains = recent_steps(linear, U, task.actions, task.action, task.target, time_rank, random_state=random_state)
-    return None if steps is None else RowTimes(steps, steps.passed(time_rank), steps.recent(time_rank)), gains
+    place = np.argsort(np.argsort(task.order, kind="stable"), kind="stable") / len(task)
+    drift, gains = find_drift(
+        designs["linear"],
+        U["linear"],
+        task.actions,
+        task.action,
+        task.target,
+        task.groups,
+        place,
+        random_state=random_state,
+    )
+    if drift is None:
+        return None, gains
+    return RowTimes(drift, place, {name: drift.columns(designs[name], U[name], place) for name in designs}), gains

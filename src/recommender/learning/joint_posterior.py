@@ -47,13 +47,9 @@ def joint_posterior(
         if design in by_design:
             by_design[design] += weights.get(name, 0.0)
     speaker = max((name for name in _SPEAKERS if name in regressions), key=by_design.__getitem__)
-    moved = rows.moved
     root = posterior_root(
         regressions[speaker][1],
-        rows.designs[speaker],
-        rows.U[speaker],
-        None if moved is None else moved.steps,
-        None if moved is None else moved.passed,
+        *rows.timed(speaker),
         rows.task.actions,
         rows.task.action,
         rows.task.target,

@@ -91,9 +91,9 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     alike = alike_but_for_scale(plans)
     full = run_jobs([regression_job(rows, some, None, None) for some in alike], n_jobs)
     models = _by_name(alike, full)
-    regressions = {plan.name: (plan.design, models[plan.name]) for plan in plans}
+    regressions = {p.name: (p.design, models[p.name].first(len(rows.designs[p.design].terms))) for p in plans}
     if n < _FEWEST_ROWS:  # the constant alone, in sample
-        return MemberFits(regressions, [{"constant": regressions["constant"][1]}], np.zeros(n, np.int64), {}, {})
+        return MemberFits(regressions, [{"constant": models["constant"]}], np.zeros(n, np.int64), {}, {})
     tree_plans = tree_plans_of(task.target, task.family)
     if tree_settings is not None:
         tree_plans["trees"] = replace(tree_settings, objective=tree_plans["trees"].objective)
@@ -102,7 +102,7 @@ def fit_members(rows: FitRows, tree_settings: TreeSettings | None, n_jobs: int) 
     known = models if n > _SHARE_PRECISIONS_FROM else {}
     by_fold = _fit_folds(rows, plans, tree_plans, folds, known, n_jobs)
     fits = MemberFits(regressions, by_fold, folds, tree_plans, {})
-    if rows.moved is None and knows_classes(task.target, task.family):  # classes know of no time
+    if knows_classes(task.target, task.family):
         _add_classes(rows, fits, n_jobs)
     if tree_settings is None:  # tuned settings were chosen for what they are
         _add_grown_trees(rows, fits, n_jobs)

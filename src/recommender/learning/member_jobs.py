@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.learning.fit_rows import FitRows
-from recommender.learning.regression import BilinearModel, Crossing, FacetModel, fit_stepped_scaled
+from recommender.learning.regression import BilinearModel, Crossing, FacetModel
 from recommender.learning.trees import ActionTrees, DerivedColumns, TreeSettings
 
 __all__ = ["RegressionPlan", "facet_job", "held_out_scores", "regression_job", "tree_job"]
@@ -44,19 +44,20 @@ class RegressionPlan:
 def regression_job(
     rows: FitRows, plans: Sequence[RegressionPlan], keep: Mask | None, precision: Floats | None
 ) -> Callable[[], list[BilinearModel]]:
-    """Prepare the fit of regressions that differ by their scale alone on the kept rows (all when None)."""
+    """Prepare the fit of regressions that differ by their scale alone on the kept rows (all when None).
+
+    They know every row at its own time, where the world moved: the terms of now come first.
+    """
     plan = plans[0]
     # where no column of the context tells accounts apart, only how often an action was chosen can tell
     ranks_alike = plan.crossing == "none" or plan.design == "constant"
 
     def job() -> list[BilinearModel]:
         part = slice(None) if keep is None else keep
-        moved = rows.moved
-        return fit_stepped_scaled(
-            rows.designs[plan.design],
-            rows.U[plan.design][part],
-            None if moved is None else moved.steps,
-            None if moved is None else moved.passed[part],
+        design, U = rows.timed(plan.design)
+        return BilinearModel.fit_scaled(
+            design,
+            U[part],
             rows.task.actions,
             rows.task.action[part],
             rows.task.target[part],
@@ -111,7 +112,7 @@ def facet_job(
             rows.task.actions,
             rows.task.action[keep],
             rows.task.target[keep],
-            start=start,
+            start=start.first(len(rows.designs["linear"].terms)),
             n_classes=n_classes,
             often=rows.directions[0] if rows.directions else None,
             family=rows.task.family,
@@ -129,7 +130,7 @@ def held_out_scores(
     design_of: Mapping[str, str],
     n_jobs: int,
 ) -> tuple[Floats, list[NDArray[np.float32]]]:
-    """Scores of every row by the members that never saw it.
+    """Scores of every row by the members that never saw it, at the row's own time where the world moved.
 
     Returns
     -------
@@ -151,7 +152,8 @@ def held_out_scores(
                 for part in parts:
                     scores[position][part] = member.raw_scores(rows.X[panel[part]], n_jobs=n_jobs)
             else:
-                U = rows.U[design_of[name]]
+                # classes know of no time
+                U = rows.U["linear"] if isinstance(member, FacetModel) else rows.timed(design_of[name])[1]
                 logged[out, position] = member.logged_scores(U[out], action[out])
                 for part in parts:
                     scores[position][part] = member.scores(U[panel[part]])

@@ -18,7 +18,6 @@ __all__ = [
     "n_best",
     "order_weights",
     "share_earned",
-    "spoken_for",
     "stack_weights",
 ]
 
@@ -144,11 +143,11 @@ def order_weights(
         return again, 1.0
     _, loss = _fit_advantage(of_accounts, advantage @ weights, target, "binomial")
     _, loss_again = _fit_advantage(of_accounts, advantage @ again, target, "binomial")
-    share = spoken_for(loss - loss_again, int(np.count_nonzero(np.maximum(weights, again) > _COUNTS)))
+    share = _spoken_for(loss - loss_again, int(np.count_nonzero(np.maximum(weights, again) > _COUNTS)))
     return (1.0 - share) * weights + share * again, share
 
 
-def spoken_for(gain: float, n_free: int) -> float:
+def _spoken_for(gain: float, n_free: int) -> float:
     """Share of a change by ``n_free`` numbers that its gain in log-likelihood speaks for, James and Stein's."""
     return 1.0 - n_free / (2.0 * gain) if 2.0 * gain > n_free else 0.0
 
@@ -183,7 +182,7 @@ def share_earned(
     """
     slope, loss = _fit_advantage(level, simple, target, family)
     _, loss_of_stack = _fit_advantage(level, stack, target, family)
-    return spoken_for(loss - loss_of_stack, n_free), slope
+    return _spoken_for(loss - loss_of_stack, n_free), slope
 
 
 def _fit_advantage(level: Floats, advantage: Floats, target: Floats, family: Family) -> tuple[float, float]:

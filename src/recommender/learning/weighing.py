@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
-from recommender.learning.calibration import Calibration, calibrate, recalibrate
+from recommender.learning.calibration import Calibration, calibrate
+from recommender.learning.calibration_now import calibration_now
 from recommender.learning.fit_rows import FitRows
 from recommender.learning.member_fits import MemberFits
 from recommender.learning.member_jobs import held_out_scores
@@ -35,7 +36,6 @@ _AHEAD, _AHEAD_IF_FLAT = 2.5, 1.64  # standard errors in value for taking over f
 _PANEL_CELLS = 25_000_000  # rows x actions scored by every member: 100 MB each
 _EVEN_ENOUGH = 0.3  # effective share of the rows under estimated propensities from which these may judge
 _KEEPS_LEVEL = 0.5  # weight of the simple member, at least: the slope of the level may be up to 3
-_NEWEST = 0.8  # the newest fifth is asked whether the world moved
 
 
 @dataclass
@@ -87,7 +87,7 @@ def weigh_members(rows: FitRows, fits: MemberFits, share: Floats, n_jobs: int) -
     """
     names = list(fits.by_fold[0])
     most = max(1, _PANEL_CELLS // len(rows.task.actions))
-    at = np.sort(np.random.default_rng(rows.random_state).permutation(rows.judges)[:most])
+    at = np.sort(np.random.default_rng(rows.random_state).permutation(len(rows.task))[:most])
     logged, scores = held_out_scores(rows, fits.by_fold, fits.folds, at, fits.design_of, n_jobs)
     choice = choose_stack(rows, names, logged, at, scores, share)
     unused = dict.fromkeys([*fits.tree_plans, *fits.regressions, *fits.facets], 0.0)
@@ -108,10 +108,10 @@ def choose_stack(
     scores : list of ndarray of shape (n_panel, n_actions)
     share : ndarray of shape (n_actions,)
     """
-    task, judges = rows.task, rows.judges
+    task = rows.task
     panel = _Panel(at, task.action[at], task.target[at], scores)
-    beta, intercept = stack_weights(logged[judges], task.target[judges], task.family)
-    report = EnsembleReport(names, [], member_losses(logged[judges], task.target[judges], task.family))
+    beta, intercept = stack_weights(logged, task.target, task.family)
+    report = EnsembleReport(names, [], member_losses(logged, task.target, task.family))
     if task.family == "binomial":
         beta, report.focus = order_weights(logged[at], panel.target, scores, share, beta)
     beta, report.earned = _towards_simple(names, beta, panel, share, task.family)
@@ -200,12 +200,10 @@ def _by_value(
 
 
 def _calibrate(rows: FitRows, panel: _Panel, eta: Single, share: Floats) -> Calibration:
-    """Correction by every row, and from there as far as the newest rows speak for it."""
+    """Correction by every row, and from there to now as fast as the rows say that it moves."""
     task = rows.task
     level, advantage = _level_and_advantage(eta, panel.action, share)
     usual = calibrate(level, advantage, panel.target, task.family)
     if task.order is None or task.family != "binomial":
         return usual
-    order = task.order[panel.rows]
-    newest = order > np.quantile(order, _NEWEST)
-    return recalibrate(usual, level[newest], advantage[newest], panel.target[newest], task.family)
+    return calibration_now(usual, level, advantage, panel.target, task.order[panel.rows])

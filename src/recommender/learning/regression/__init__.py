@@ -3,7 +3,7 @@
 from recommender.learning.regression.action_blocks import Crossing
 from recommender.learning.regression.bilinear import BilinearModel, Family
 from recommender.learning.regression.count_pairs import CountPair, count_pairs
-from recommender.learning.regression.drift import DriftSteps, fit_stepped_scaled, recent_steps
+from recommender.learning.regression.drift import Drift, find_drift
 from recommender.learning.regression.facets import FacetMean, FacetModel
 from recommender.learning.regression.latent_profiles import LatentProfiles
 from recommender.learning.regression.linear_design import LinearDesign, LinearTerm
@@ -15,7 +15,7 @@ __all__ = [
     "BilinearModel",
     "CountPair",
     "Crossing",
-    "DriftSteps",
+    "Drift",
     "FacetMean",
     "FacetModel",
     "Family",
@@ -25,8 +25,7 @@ __all__ = [
     "PastRows",
     "continued",
     "count_pairs",
-    "fit_stepped_scaled",
+    "find_drift",
     "logger_directions",
     "posterior_root",
-    "recent_steps",
 ]

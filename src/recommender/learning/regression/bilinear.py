@@ -63,11 +63,15 @@ class BilinearModel:
         self.noise = noise
         self.precision = precision
 
-    def scores(self, U: NDArray[np.float64]) -> NDArray[np.float64]:
+    def first(self, n_terms: int) -> BilinearModel:
+        """The model of the first terms alone; precisions are those in force of all."""
+        return BilinearModel(self.weights[:n_terms], self.variances[:n_terms], self.noise, self.precision)
+
+    def scores(self, U: NDArray[np.floating]) -> NDArray[np.float64]:
         """Linear predictor of every action, shape (n, n_actions)."""
         return np.asarray(U @ self.weights)
 
-    def logged_scores(self, U: NDArray[np.float64], action: NDArray[np.int64]) -> NDArray[np.float64]:
+    def logged_scores(self, U: NDArray[np.floating], action: NDArray[np.int64]) -> NDArray[np.float64]:
         """Linear predictor of one action a row."""
         return np.asarray(np.einsum("ij,ij->i", U, self.weights.T[action]))
 
@@ -75,7 +79,7 @@ class BilinearModel:
     def fit(
         cls,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],
@@ -125,7 +129,7 @@ class BilinearModel:
     def fit_scaled(
         cls,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],
@@ -165,7 +169,7 @@ class BlockProblem:
     def __init__(
         self,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         target: NDArray[np.float64],

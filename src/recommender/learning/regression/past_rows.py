@@ -58,7 +58,7 @@ class PastRows:
         cls,
         model: BilinearModel,
         design: LinearDesign,
-        U: NDArray[np.float64],
+        U: NDArray[np.floating],
         actions: ActionSpace,
         action: NDArray[np.int64],
         *,
@@ -71,7 +71,7 @@ class PastRows:
         Parameters
         ----------
         n_directions : int
-            Directions it was fitted with; where it stepped in time, the precisions of what always holds are kept.
+            Directions it was fitted with; where the world moved, the precisions of the terms of now are kept.
         """
         if model.precision is None:
             raise ValueError("the model's precisions are not known: it was loaded, not fitted")

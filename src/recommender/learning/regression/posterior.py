@@ -18,7 +18,6 @@ from scipy.special import expit
 
 from recommender.actions import ActionSpace
 from recommender.learning.regression.bilinear import BilinearModel, BlockProblem, Family
-from recommender.learning.regression.drift import DriftSteps, stepped_columns, sum_of_steps
 from recommender.learning.regression.linear_design import LinearDesign
 
 __all__ = ["posterior_root"]
@@ -33,9 +32,7 @@ _CLOSE = 0.02  # of the right side's length: a twentieth of what so few draws le
 def posterior_root(
     model: BilinearModel,
     design: LinearDesign,
-    U: Floats,
-    steps: DriftSteps | None,
-    passed: NDArray[np.bool_] | None,
+    U: NDArray[np.floating],
     actions: ActionSpace,
     action: NDArray[np.int64],
     target: Floats,
@@ -51,7 +48,8 @@ def posterior_root(
     Parameters
     ----------
     model : BilinearModel
-        Fitted on these rows, its precisions known.
+        Fitted on these rows, its precisions known; it may be the first terms of what was fitted.
+    U : ndarray of shape (n, >= n_terms)
     firmness : float
         Multiplies the precisions of what context adds: more than 1 where accounts are known to differ less than this
         regression took them to.
@@ -61,26 +59,20 @@ def posterior_root(
     ndarray of shape (n_draws, n_terms, n_actions)
         The scores of an account ``u`` have the covariance ``sum_k (u . root[k])(u . root[k])'``.
     """
-    n_terms = U.shape[1]
-    eta = model.logged_scores(U, action)
+    n_terms = len(model.weights)
+    eta = model.logged_scores(U[:, :n_terms], action)
     weight = np.full(len(U), 1.0 / model.noise)
     if family == "binomial":
         chance = expit(eta)
         weight = chance * (1.0 - chance)
-    if steps is not None and passed is not None:
-        longer, U = stepped_columns(design, U, steps, passed)
-    else:
-        longer = design
-    problem = BlockProblem(longer, U, actions, action, target, family, weight, "pairs", directions)
+    problem = BlockProblem(design, U, actions, action, target, family, weight, "pairs", directions)
     if model.precision is None:
         raise ValueError("the model's precisions are not known: it was loaded, not fitted")
     penalty = model.precision[problem.precision_index]
     penalty[problem.of_context] *= firmness
     drawn = _Draws(problem, penalty).solve(n_draws, np.random.default_rng(random_state))
-    by_term = np.ascontiguousarray(np.transpose(drawn, (1, 2, 0)))  # (n_terms, n_draws, n_actions)
-    if steps is not None:
-        by_term = sum_of_steps(by_term, n_terms, design, steps)
-    return np.asarray(np.swapaxes(by_term, 0, 1) / np.sqrt(n_draws))
+    by_term = np.transpose(drawn[:, :n_terms], (2, 1, 0))  # (n_draws, n_terms, n_actions)
+    return np.asarray(np.ascontiguousarray(by_term) / np.sqrt(n_draws))
 
 
 class _Draws:
