@@ -131,8 +131,8 @@ def _with_context(
 
     The same function made the training log, so a feature means the same in both.
     """
-    own = {*accounts.columns, *calendar_read_by(strategy)}  # the calendar follows from the moment, as everywhere
-    missing = [str(name) for name in strategy.feature_names_in_ if name not in own]
+    there = {*accounts.columns, *calendar_read_by(strategy)}  # the calendar follows from the moment, as everywhere
+    missing = [str(name) for name in strategy.feature_names_in_ if name not in there]
     contacts = inputs.contacts
     if not missing or contacts is None or not {"contact_id", "account_id"} <= set(contacts.columns):
         return accounts
