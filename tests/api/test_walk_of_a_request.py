@@ -26,7 +26,7 @@ STAYS = [row for row in ROWS if row not in FORMS]
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory, made_once) -> list[tuple[str, str]]:
-    """Files and functions of ours that one request enters, and kinds that they return, alone or in a list, each where it first comes."""
+    """Files and functions of ours that one request enters, and kinds that they return (or list), as they first come."""
     place = tmp_path_factory.mktemp("walk")
     model = saved_strategy(place / "model", made_once)
     met: dict[tuple[str, str], None] = {}
