@@ -26,7 +26,7 @@ STAYS = [row for row in ROWS if row not in FORMS]
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory, made_once) -> list[tuple[str, str]]:
-    """Files and functions of ours that one request enters, and kinds that they return (or list), as they first come."""
+    """Files and functions of ours that one request enters, and kinds that they return, each where it first comes."""
     place = tmp_path_factory.mktemp("walk")
     model = saved_strategy(place / "model", made_once)
     met: dict[tuple[str, str], None] = {}
@@ -48,8 +48,6 @@ def walk(tmp_path_factory, made_once) -> list[tuple[str, str]]:
                 met.setdefault((place_of(function.__code__.co_filename), function.__name__))
         elif event == "return":
             met.setdefault((name, type(answer).__name__))
-            if isinstance(answer, list) and answer:  # one an account, made in one go
-                met.setdefault((name, type(answer[0]).__name__))
 
     account = {
         "account_id": "A1", "country": "CO", "timezone": "America/Bogota", "due_date": "2026-02-01", "party": "debtor",
