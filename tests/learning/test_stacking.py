@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from recommender.learning.stacking import (
+    _spoken_for,
     choose_by_value,
     group_folds,
     order_weights,
     share_earned,
-    spoken_for,
     stack_weights,
 )
 
@@ -152,9 +152,9 @@ def test_what_the_reward_model_explains_is_no_noise_of_a_value() -> None:
 @given(st.floats(-1e6, 1e6), st.integers(1, 50))
 def test_a_gain_speaks_for_a_share_from_what_chance_gives_on(gain: float, n_free: int) -> None:
     """Half a nat a number is chance and speaks for nothing; beyond it the share rises towards the whole."""
-    share = spoken_for(gain, n_free)
+    share = _spoken_for(gain, n_free)
     assert 0.0 <= share < 1.0
     assert (share > 0.0) == (2.0 * gain > n_free)
-    assert spoken_for(gain + 1.0, n_free) >= share >= spoken_for(gain, n_free + 1)
+    assert _spoken_for(gain + 1.0, n_free) >= share >= _spoken_for(gain, n_free + 1)
     if share > 0.0:
         assert share == pytest.approx(1.0 - n_free / (2.0 * gain))

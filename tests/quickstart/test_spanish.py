@@ -160,7 +160,13 @@ def test_every_line_is_said_by_somebody():
     for text in TOLD:
         literals = [literal for literal, *_ in string.Formatter().parse(text)]
         pieces = [piece.strip() for literal in literals for piece in re.split(r"[][;:(){}.,=<>'\"]", literal)]
-        if text not in known and not all(any(piece in one for one in code) for piece in pieces if len(piece) > 2):
+        # A word that is told by itself may fill a place of the line: "and hour {level}" is "and {choice}".
+        pieces += [" ".join(word for word in piece.split() if word not in known) for piece in pieces]
+        half = len(pieces) // 2
+        said = [any(piece in one for one in code) for piece in pieces]
+        if text not in known and not all(
+            said[at] or said[half + at] for at, piece in enumerate(pieces[:half]) if len(piece) > 2
+        ):
             left.append(text)
     assert left == []
 

@@ -68,8 +68,7 @@ _SPELT: dict[Kind, tuple[Callable[[Any], Any], str, str]] = {
     "country": (country_code, "names no country", "Write ISO 3166 codes: CO, COL or 170."),
     "zone": (zone_name, "is no IANA time zone", _ZONE_MEND),
     "currency": (currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP."),
-    "channels": (channel_list, "lists a channel that is not known",
-                 "Use call, sms, whatsapp, email, ivr, letter, visit."),
+    "channels": (channel_list, "lists a channel that is not known", "Use call, sms, whatsapp, email, ivr, letter, visit."),
     "flags": (flag_list, "holds a flag that is not known", f"Use {', '.join(DEBTOR_FLAGS)} or opt_out:<channel>."),
     "language": (language_code, "names no language", "Write ISO 639 codes: es, en, pt."),
     "paydays": (payday_text, "names no days of the month", "Write 15, or 15;30 (31 is the last)."),
@@ -218,6 +217,9 @@ class TableReading:
         if (name, rule) in self.faults:
             self.faults[name, rule].is_note = True
 
+    def _decides(self, name: str) -> bool:
+        return (known := fields(self.table).get(name)) is None or known.decides
+
     def _fault(
         self, where: NDArray[np.bool_], cells: pd.Series, name: str, rule: str, reason: str, mend: str,
         *, start: int | None = None,
@@ -226,8 +228,7 @@ class TableReading:
         if not at.size:
             return
         start = self.n_rows if start is None else start
-        known = fields(self.table).get(name)
-        told = Fault(self.table, name, rule, reason, mend, is_note=known is not None and not known.decides)
+        told = Fault(self.table, name, rule, reason, mend, is_note=not self._decides(name))
         fault = self.faults.setdefault((name, rule), told)
         fault.rows += int(at.size)
         for row in at[: max(0, _FEWEST - len(fault.examples))].tolist():
@@ -245,7 +246,8 @@ class TableReading:
             for value, nothing in zip(distinct, blank, strict=True)
         ]
         wrong = np.array([word is None and not no for word, no in zip(spelt, blank, strict=True)] + [False])
-        kept = [value if bad else word for word, value, bad in zip(spelt, distinct, wrong[:-1], strict=True)]
+        stay = wrong[:-1] & self._decides(name)  # of other columns, what cannot be read is unknown
+        kept = [value if bad else word for word, value, bad in zip(spelt, distinct, stay, strict=True)]
         odd = np.append(wrongly_encoded(pd.Series(distinct, dtype=object)), False)
         self._fault(odd[codes], cells, name, "wrong_encoding", _ENCODING, _ENCODING_MEND)
         self._fault(wrong[codes] & ~odd[codes], cells, name, "unknown_word", reason, mend)
