@@ -68,12 +68,12 @@ _SPELT: dict[Kind, tuple[Callable[[Any], Any], str, str]] = {
     "country": (country_code, "names no country", "Write ISO 3166 codes: CO, COL or 170."),
     "zone": (zone_name, "is no IANA time zone", _ZONE_MEND),
     "currency": (currency_code, "is no currency code", "Write ISO 4217 codes, e.g. COP."),
-    "channels": (channel_list, "lists a channel that is not known", "Use call, sms, whatsapp, email, ivr, letter, visit."),
+    "channels": (channel_list, "lists a channel that is not known",
+                 "Use call, sms, whatsapp, email, ivr, letter, visit."),
     "flags": (flag_list, "holds a flag that is not known", f"Use {', '.join(DEBTOR_FLAGS)} or opt_out:<channel>."),
     "language": (language_code, "names no language", "Write ISO 639 codes: es, en, pt."),
     "paydays": (payday_text, "names no days of the month", "Write 15, or 15;30 (31 is the last)."),
-    # by its code once the country is read
-    "subdivision": (lambda value: str(value).strip(), "", ""),
+    "subdivision": (lambda value: str(value).strip(), "", ""),  # by its code once the country is read
 }  # fmt: skip
 
 
