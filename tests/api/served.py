@@ -103,6 +103,8 @@ class Served:
             answer = connection.getresponse()
             text = answer.read()
             return answer.status, json.loads(text) if text else None
+        except http.client.IncompleteRead as error:  # the process broke in the middle of its answer
+            raise ConnectionError(str(error)) from error
         finally:
             connection.close()
 
