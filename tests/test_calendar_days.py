@@ -43,10 +43,27 @@ def test_who_has_no_known_pay_day_is_at_no_distance_from_it():
 
 def test_days_of_the_month_are_read_as_people_write_them():
     """Numbers, lists, any separator, in order and once each; what is no day of a month is nothing."""
-    for cell in ("15;30", "30, 15", "15|30", "[15, 30]", [30, 15, 15], "15; 30.0"):
+    lists = ("[15, 30]", [30, 15, 15], np.array([15, 30]), ("15", "30"))
+    for cell in (*lists, "15;30", "30, 15", "15|30", "15; 30.0", "15 y 30", "15 e 30", "15 & 30", "15 30"):
         assert payday_text(cell) == "15;30", cell
     assert payday_text(31) == payday_text("31.0") == "31"
-    for cell in (None, float("nan"), "", "0", "32", "15;x", "friday", 1.5, -1, True, "2026-01-15"):
+    for cell in (
+        None,
+        float("nan"),
+        "",
+        "0",
+        "32",
+        "15;x",
+        "friday",
+        1.5,
+        -1,
+        True,
+        "2026-01-15",
+        "15/01",
+        "1e1",
+        "15 de cada mes",
+        "y",
+    ):
         assert payday_text(cell) is None, cell
         assert payday_bits(cell) == 0
     assert payday_bits("1;31") == 1 + 2**30

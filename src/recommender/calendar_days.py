@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ CALENDAR: tuple[str, ...] = ("weekday", "days_to_payday", "days_since_payday")
 """Context columns that follow from the day on the debtor's own calendar."""
 
 _LAST = 31
+_DAY = re.compile(r"(\d{1,2})(?:\.0+)?")
+_BETWEEN = re.compile(r"[\s;,|&()\[\]{}'\"]+")
+_AND = frozenset(("", "y", "e", "and"))
 _THURSDAY = 3  # 1970-01-01
 
 
@@ -33,23 +37,19 @@ def payday_text(cell: Any) -> str | None:
 
     Examples
     --------
-    >>> payday_text("30, 15"), payday_text(15.0), payday_text("friday")
-    ('15;30', '15', None)
+    >>> payday_text("30, 15"), payday_text("15 y 30"), payday_text(15.0), payday_text("friday")
+    ('15;30', '15;30', '15', None)
     """
-    listed = cell if isinstance(cell, list | tuple) else str(cell).strip(" []{}()").replace("|", ";").replace(",", ";")
-    words = listed if isinstance(listed, list | tuple) else listed.split(";")
+    words = [word for word in _BETWEEN.split(str(cell)) if word not in _AND]  # a list is written in brackets
     days = {_day_of_month(word) for word in words}
     if not days or None in days:
         return None
     return ";".join(str(day) for day in sorted(day for day in days if day is not None))
 
 
-def _day_of_month(word: Any) -> int | None:
-    try:
-        number = float(word)
-    except (TypeError, ValueError):
-        return None
-    return int(number) if number.is_integer() and 1 <= number <= _LAST else None
+def _day_of_month(word: str) -> int | None:
+    found = _DAY.fullmatch(word)
+    return int(found[1]) if found and 1 <= int(found[1]) <= _LAST else None
 
 
 def payday_bits(cell: Any) -> int:

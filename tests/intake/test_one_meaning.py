@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - tables of spellings are read by their lines
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -30,7 +31,7 @@ CELLS = {
     "country": ["CO", "Colombia", "170", "COL", "U.S.A.", "57", "Atlantis", "UK"],
     "language": ["es", "ES", "Español", "es-CO", "pt_BR", "Português", "1", "Español (Colombia)"],
     "subdivision": ["Antioquia", " US-MA ", "us-ma", "MA", "N/A", "São Paulo"],
-    "paydays": ["15", "15;30", "30, 15", "15.0", "31", "[1, 16]", "0", "32", "15;40", "quincena", "N/A", "2026-01-15", "15|30"],
+    "paydays": ["15", "15;30", "30, 15", "15.0", "31", "[1, 16]", "0", "32", "15;40", "quincena", "N/A", "2026-01-15", "15|30", "15 y 30", [15, 30], np.array([30, 15])],
     "level": [],
 }  # fmt: skip
 WORDS = {

@@ -18,6 +18,7 @@ from recommender.intake import (
     canonical_word,
     currency_code,
     decimal_evidence,
+    factorized,
     flag_of,
     id_texts,
     is_blank,
@@ -119,7 +120,7 @@ def _decimal_of(text: pd.Series) -> Literal["comma", "point"] | None:
 
 def read_paydays(column: pd.Series) -> tuple[pd.Series, Mask]:
     """Days of the month as ``15;30``, missing where none are told, and where a cell names no such days."""
-    codes, distinct = pd.factorize(column.reset_index(drop=True))
+    codes, distinct = factorized(column.reset_index(drop=True))
     read = [payday_text(cell) for cell in distinct]
     wrong = [text is None and not is_blank(cell) for text, cell in zip(read, distinct, strict=True)]
     return pd.Series([*read, None], dtype="str").take(codes).reset_index(drop=True), np.array([*wrong, False])[codes]

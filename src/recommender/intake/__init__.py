@@ -106,6 +106,7 @@ from recommender.intake.vocabulary import (
 )
 from recommender.intake.words import (
     currency_code,
+    factorized,
     flag_of,
     is_blank,
     language_code,
@@ -154,6 +155,7 @@ __all__ = [
     "doubt_statuses",
     "doubt_told_contacts",
     "doubt_unread_stops",
+    "factorized",
     "feature_says_stop",
     "flag_of",
     "flat_rows",

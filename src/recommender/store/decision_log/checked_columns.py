@@ -68,7 +68,7 @@ class WrittenMapping(Mapping[str, Any]):
 class WrittenRanking(Sequence[Mapping[str, Any]]):
     """Ranked actions as the JSON text that the log keeps, made by column of our own numbers and words.
 
-    Names are in order, in value ladders as well, and numbers are written as :func:`~.record_fields.ordered_json` does.
+    Names are in order, in value ladders as well, and numbers are written as :func:`~.json_columns.json_of` does.
     It is read back only where somebody looks into it.
 
     Parameters

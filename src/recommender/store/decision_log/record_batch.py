@@ -12,8 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.store.decision_log.checked_columns import CheckedMapping, WrittenMapping, WrittenRanking
-from recommender.store.decision_log.json_columns import json_of_ids, side_by_side, written_numbers, written_words
-from recommender.store.decision_log.record_fields import WrittenJson, ordered_json, sha256_of_texts, utc_instant
+from recommender.store.decision_log.json_columns import (
+    json_of,
+    json_of_ids,
+    side_by_side,
+    written_numbers,
+    written_words,
+)
+from recommender.store.decision_log.record_fields import WrittenJson, sha256_of_texts, utc_instant
 from recommender.store.decision_log.records import DecisionRecord, Provenance, ShadowChoice
 from recommender.store.decision_log.schema import Row
 
@@ -152,7 +158,7 @@ def _hashed(stored: Row, own: Mapping[str, Sequence[Any]]) -> list[str]:
     shared = stored | {"decided_at": stored["decided_at"].isoformat()}
     parts: list[str | Sequence[str]] = []
     for place, name in enumerate(names):
-        parts += ["," if place else "[", texts[name] if name in texts else ordered_json(shared[name])]
+        parts += ["," if place else "[", texts[name] if name in texts else json_of(shared[name])]
     return side_by_side([*parts, "]"])
 
 

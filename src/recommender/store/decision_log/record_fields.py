@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic_core import to_json
 
 from recommender.errors import InvalidInput
 from recommender.store.decision_log.privacy import refuse_contact_data, refuse_contact_identifier
@@ -29,7 +28,6 @@ __all__ = [
     "check_ranking",
     "in_order",
     "number_or_none",
-    "ordered_json",
     "plain_mapping",
     "plain_ranked",
     "plain_scalar",
@@ -208,14 +206,6 @@ def sha256_of(content: Any) -> str:
 def sha256_of_texts(*texts: str) -> str:
     """SHA-256 of some JSON texts, which hold no line break."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
-
-
-def ordered_json(value: Any) -> str:
-    """JSON text of mappings that are in order already; many times faster than :data:`canonical_json`.
-
-    Numbers are written in another way (1e22, not 1e+22), the same for the same number.
-    """
-    return to_json(value).decode()
 
 
 def in_order(mapping: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from recommender.store.decision_log.checked_columns import (
     WrittenMapping,
     WrittenRanking,
 )
+from recommender.store.decision_log.json_columns import json_of
 from recommender.store.decision_log.privacy import refuse_free_text
 from recommender.store.decision_log.record_fields import (
     LARGEST_INTEGER,
@@ -31,7 +32,6 @@ from recommender.store.decision_log.record_fields import (
     check_ranking,
     in_order,
     number_or_none,
-    ordered_json,
     plain_mapping,
     plain_ranked,
     sha256_of,
@@ -274,7 +274,7 @@ class DecisionRecord:
         plain["ranking"] = WrittenJson(ranking)
         # As it was given: its order is that of the features.
         plain["context"] = WrittenJson(context_text) if is_as_given else context
-        plain["content_digest"] = sha256_of_texts(ordered_json(hashed), factors, ranking, context_text)
+        plain["content_digest"] = sha256_of_texts(json_of(hashed), factors, ranking, context_text)
         return plain
 
     def __eq__(self, other: object) -> bool:
@@ -302,7 +302,7 @@ def _context_text(context: Mapping[str, Any]) -> tuple[bool, str]:
     if isinstance(context, WrittenMapping):
         return True, context.text
     ordered = dict(context) if type(context) is SortedMapping else in_order(context)
-    return type(context) is SortedMapping or ordered is context, ordered_json(ordered)
+    return type(context) is SortedMapping or ordered is context, json_of(ordered)
 
 
 def _named_actions(ranking: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -314,7 +314,7 @@ def _ranking_text(ranking: Sequence[Mapping[str, Any]]) -> str:
     """Ranked actions by their names, and so the value ladders in them, as JSON."""
     if isinstance(ranking, WrittenRanking):
         return ranking.text
-    return ordered_json([_ranked_in_order(one) for one in ranking])
+    return json_of([_ranked_in_order(one) for one in ranking])
 
 
 def _ranked_in_order(ranked: Mapping[str, Any]) -> Mapping[str, Any]:
