@@ -99,14 +99,19 @@ class OwnCalendar:
     def _nearest(self, months: Iterable[int], sign: int) -> NDArray[np.float64]:
         """Days to the nearest day of pay on one side, which lies in one of these months from the present one."""
         today = self.day.astype(np.int64)
-        month = today.astype("datetime64[D]").astype("datetime64[M]")
+        month = today.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
         nearest = np.full(len(today), np.inf)
         for shift in months:
-            first = (month + shift).astype("datetime64[D]").astype(np.int64)
-            length = (month + shift + 1).astype("datetime64[D]").astype(np.int64) - first
+            first, next_first = _first_days(month + shift), _first_days(month + shift + 1)
+            length = next_first - first
             for one in range(_LAST):
                 paid = (self.paydays >> one & 1).astype(bool)
                 if paid.any():
                     away = sign * (first + np.minimum(one, length - 1) - today)
                     nearest = np.where(paid & (away >= 0), np.minimum(nearest, away), nearest)
         return np.where(np.isinf(nearest), np.nan, nearest)
+
+
+def _first_days(month: NDArray[np.int64]) -> NDArray[np.int64]:
+    """First days of months, both counted from January 1970."""
+    return month.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import sqlite3
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -37,6 +38,10 @@ class Truth:
     def db_of_files(self):
         self.files = sqlite3.connect(":memory:")
         return self.files
+
+    def close(self):
+        self.db.close()
+        self.files.close()
 
     def point(self, debtor):
         """Where a debtor falls between 0 and 1."""
@@ -171,12 +176,12 @@ def judicial(asked, truth):
 
 def served_since(asked, truth):
     told = asked.page.locator("#changes li", has_text="en uso la versión").last.locator("b").inner_text()
-    db = sqlite3.connect(f"file:{truth.site}/mlflow.db?mode=ro", uri=True)
-    asked_for = [
-        db.execute("SELECT value FROM model_version_tags WHERE version = 1 AND key LIKE '%requested_by'"),
-        db.execute("SELECT value FROM tags WHERE key LIKE '%requested_by'"),
-    ]
-    return told in {row[0] for some in asked_for for row in some}, True
+    with closing(sqlite3.connect(f"file:{truth.site}/mlflow.db?mode=ro", uri=True)) as db:
+        asked_for = [
+            *db.execute("SELECT value FROM model_version_tags WHERE version = 1 AND key LIKE '%requested_by'"),
+            *db.execute("SELECT value FROM tags WHERE key LIKE '%requested_by'"),
+        ]
+    return told in {row[0] for row in asked_for}, True
 
 
 def dearest_rule(asked, truth):
@@ -251,7 +256,8 @@ QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def truth(demo_site):
-    return Truth(demo_site)
+    with closing(Truth(demo_site)) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("width", [390, 1440])

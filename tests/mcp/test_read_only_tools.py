@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -101,7 +102,7 @@ def good(server, name, **arguments):
 
 def digest(settings):
     path = settings.decision_log_url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as book:
+    with closing(sqlite3.connect(path)) as book:
         return hashlib.sha256("\n".join(book.iterdump()).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import threading
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -49,7 +50,7 @@ def test_a_backup_of_sqlite_taken_while_it_is_written(tmp_path, decide):
     place = tmp_path / "d.db"
     with DecisionLog.create(f"sqlite:///{place}") as log, Writing(log, decide) as writing:
         before = list(writing.written)
-        with sqlite3.connect(place, timeout=30) as connection:
+        with closing(sqlite3.connect(place, timeout=30)) as connection:  # by itself it ends its transaction only
             connection.execute(f"VACUUM INTO '{tmp_path / 'backup.db'}'")
     restored(f"sqlite:///{tmp_path / 'backup.db'}", before, decide)
 

@@ -84,7 +84,8 @@ def test_what_was_heard_acts_on_the_next_plan(files, tmp_path, heard, closed):
         over = heard == "promise_to_pay"  # it was made thirty days ago, not at this moment: its days are over
         assert after.loc[closed, "channel"].isna().all() != over
     if heard == "promise_to_pay":
-        soon = plan(files, tmp_path, DecisionLog(f"sqlite:///{tmp_path}/log.db"), TODAY + timedelta(days=2))
+        with DecisionLog(f"sqlite:///{tmp_path}/log.db") as log:
+            soon = plan(files, tmp_path, log, TODAY + timedelta(days=2))
         assert soon.loc[closed, "channel"].isna().all()
 
 
@@ -111,7 +112,8 @@ def test_a_decision_of_another_process_meanwhile_stops_the_plan(files, tmp_path,
 
         def late(*args, **kwargs):
             patched.setattr(plan_run, "log_plan", kept)
-            plan(files, tmp_path / "other", DecisionLog(f"sqlite:///{tmp_path}/log.db"), TODAY + timedelta(minutes=1))
+            with DecisionLog(f"sqlite:///{tmp_path}/log.db") as other:
+                plan(files, tmp_path / "other", other, TODAY + timedelta(minutes=1))
             return kept(*args, **kwargs)
 
         (tmp_path / "other").mkdir()

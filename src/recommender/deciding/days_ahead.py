@@ -102,7 +102,7 @@ def _day_of_month(day: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
     dates = day.astype(np.int64).astype("datetime64[D]")
     month = dates.astype("datetime64[M]")
     of_month = (dates - month.astype("datetime64[D]")).astype(np.int64)
-    return of_month, (dates + 1).astype("datetime64[M]") > month
+    return of_month, (dates + np.timedelta64(1, "D")).astype("datetime64[M]") > month
 
 
 def _later_weekday(accounts: Columns, days: NDArray[np.int64]) -> Any:

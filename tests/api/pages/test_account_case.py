@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -71,7 +72,8 @@ def test_what_the_log_heard_before_a_decision_counts_where_it_is_judged_again(op
     """An opt-out that the log heard closes every contact; what came later does not reach back; a lift opens."""
     database = tmp_path / "decisions.db"
     told = json.loads((demo_site / "site.json").read_text())["environment"]["RECOMMENDER_DECISION_LOG_URL"]
-    with sqlite3.connect(told.removeprefix("sqlite:///")) as of, sqlite3.connect(database) as to:
+    logged = told.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(logged)) as of, closing(sqlite3.connect(database)) as to:
         of.backup(to)
     portfolio = opened(decision_log_url=f"sqlite:///{database}")
     cases = (AccountCase.of(portfolio, name) for name in ids_of(portfolio, 200))
