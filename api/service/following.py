@@ -17,8 +17,9 @@ from recommender.store.registry import CHALLENGER, CHAMPION, Registry
 __all__ = ["RegistryFollower"]
 
 _log = structlog.get_logger(__name__)
-_FIRST_LOOK_SECONDS = 60.0  # a start waits so long for the registry, then serves what it has
-_STOP_SECONDS = 10.0
+_FIRST_LOOK_SECONDS = 60.0  # a start with nothing to serve waits so long for the registry
+_LAST_CHAMPION_SECONDS = 10.0  # a start with the last champion: MLflow tries a database that is away for a minute
+_STOP_SECONDS = 3.0  # a look at a registry that is away is left behind; files are moved into place whole
 T = TypeVar("T")
 
 
@@ -62,8 +63,9 @@ class RegistryFollower(Generic[T]):
 
     def start(self) -> None:
         """Begin to follow; returns after the first look, or with what was served last when that takes long."""
+        self._serve_last()
         self._thread.start()
-        self._looked.wait(_FIRST_LOOK_SECONDS)
+        self._looked.wait(_FIRST_LOOK_SECONDS if self.champion is None else _LAST_CHAMPION_SECONDS)
 
     def stop(self) -> None:
         """End the thread."""
@@ -81,7 +83,6 @@ class RegistryFollower(Generic[T]):
         }
 
     def _follow(self) -> None:
-        self._serve_last()
         while True:
             self._look()
             self._looked.set()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, build_opener
 
@@ -183,8 +183,12 @@ def _document(url: str) -> Mapping[str, Any]:
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise ValueError("an identity provider is asked over https only")
-    with build_opener(_NoRedirects).open(url, timeout=_PATIENCE) as answer:
-        text = answer.read(_LARGEST + 1)
+    try:
+        with build_opener(_NoRedirects).open(url, timeout=_PATIENCE) as answer:
+            text = answer.read(_LARGEST + 1)
+    except HTTPError as refused:
+        refused.close()  # it is an answer too
+        raise
     if len(text) > _LARGEST:
         raise ValueError("the document is too large")
     document = json.loads(text)

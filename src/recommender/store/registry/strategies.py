@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,11 +94,15 @@ class Registry:
         self.artifact_root = folder_uri(artifact_root)
         self.model_name = model_name
         self._lock = threading.RLock()
+        self._opened: Any = None
 
-    @cached_property
+    @property
     def _client(self) -> Any:
+        # No cached_property: that of Python 3.11 has one lock for all, and who waits for a registry would hold up others.
         with self._lock:
-            return open_client(self.tracking_uri)
+            if self._opened is None:
+                self._opened = open_client(self.tracking_uri)
+            return self._opened
 
     # -- training runs ---------------------------------------------------------------------------------------------
     def begin(self, run_name: str, tags: Mapping[str, str] | None = None) -> str:
