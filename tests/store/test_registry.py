@@ -280,3 +280,17 @@ def test_mlflow_stays_quiet(registry: Registry, train: Callable[..., int], capfd
     registry.promote(1, requested_by="ana", decided_at=AT)
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+@pytest.mark.parametrize("kind", ["a folder", "not a database", "a server that is down"])
+def test_a_registry_that_is_away_is_said_at_once_and_no_password_with_it(tmp_path, kind):
+    """MLflow alone would try for a minute, and its error shows the address whole."""
+    (tmp_path / "bad.db").write_bytes(b"the disk is broken" * 1_000)
+    uri = {
+        "a folder": f"sqlite:///{tmp_path}",
+        "not a database": f"sqlite:///{tmp_path / 'bad.db'}",
+        "a server that is down": "postgresql+psycopg://ana:secret@127.0.0.1:9/registry",
+    }[kind]
+    with pytest.raises(RegistryError, match=r"does not answer .*Check the address") as refused:
+        Registry(uri, tmp_path).current()
+    assert "secret" not in str(refused.value)

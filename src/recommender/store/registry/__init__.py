@@ -7,11 +7,11 @@ with needs("registry"):
         load_model,
         log_model,
     )
+    from recommender.store.registry.mlflow_client import RegistryError
     from recommender.store.registry.promotions import (
         CHALLENGER,
         CHAMPION,
         Promotion,
-        RegistryError,
     )
     from recommender.store.registry.strategies import (
         Registry,

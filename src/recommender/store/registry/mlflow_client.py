@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from recommender.errors import RecommenderError
 from recommender.extras import needs
 from recommender.quiet import warnings_ignored
 
-__all__ = ["folder_uri", "open_client", "quiet"]
+__all__ = ["RegistryError", "folder_uri", "open_client", "quiet"]
+
+_DATABASE = re.compile(r"(sqlite|postgresql|mysql|mssql)(\+\w+)?:")
 
 # MLflow reads these only from the environment, and the first when it is imported. What the user set stays.
 _DEFAULTS = {
@@ -22,25 +26,61 @@ _DEFAULTS = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",  # else it copies lock file and project file of the current folder into models
     "MLFLOW_LOG_UV_FILES": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # seven take minutes to say that a server is away
 }
+
+
+class RegistryError(RecommenderError, LookupError):
+    """A version, alias or registry that is not there."""
 
 
 def open_client(tracking_uri: str) -> Any:
     """Client for tracking and registry at one URI; touches no global state of MLflow.
 
     Creates the database where there is none (several seconds, once).
-    """
-    if tracking_uri.startswith("sqlite:"):
-        database = sa.make_url(tracking_uri).database
-        if database:
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
-    with quiet():
-        with needs("registry"):
-            from mlflow import MlflowClient
 
+    Raises
+    ------
+    RegistryError
+        Where the database or the server does not answer.
+    """
+    with needs("registry"), quiet():
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+    if _DATABASE.match(tracking_uri):
+        _look_at_database(tracking_uri)
+    with quiet():
         client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-        client.search_registered_models(max_results=1)  # builds the registry's store too, while it is quiet
+        try:
+            client.search_registered_models(max_results=1)  # builds the registry's store too, while it is quiet
+        except (MlflowException, OSError, sa.exc.SQLAlchemyError) as error:
+            raise _away(tracking_uri, error) from error
     return client
+
+
+def _look_at_database(uri: str) -> None:
+    """Raise where a database cannot be read: MLflow would try for a minute, and hold up every other one meanwhile."""
+    try:
+        url = sa.make_url(uri)
+        if url.get_backend_name() == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            sa.inspect(connection).get_table_names()
+    except (OSError, ImportError, sa.exc.SQLAlchemyError) as error:
+        raise _away(uri, error) from error
+
+
+def _away(uri: str, error: BaseException) -> RegistryError:
+    """The address may hold a password, and so may what its driver says of it: only the kind of trouble is told."""
+    try:
+        place = sa.make_url(uri).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        place = uri.rsplit("@", 1)[-1]
+    return RegistryError(
+        f"The registry at {place} does not answer ({type(error).__name__}). Check the address, the rights on it and "
+        "that its server is up."
+    )
 
 
 @contextmanager

@@ -10,17 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from recommender.errors import InvalidInput, RecommenderError
+from recommender.errors import InvalidInput
 from recommender.store.decision_log import utc_instant
 from recommender.store.files import stage
-from recommender.store.registry.mlflow_client import quiet
+from recommender.store.registry.mlflow_client import RegistryError, quiet
 
 __all__ = [
     "CHALLENGER",
     "CHAMPION",
     "Decision",
     "Promotion",
-    "RegistryError",
     "aliases",
     "ensure_model",
     "experiment_id",
@@ -40,10 +39,6 @@ _STACK = "champions"  # tag of the registered model: versions that served, oldes
 _REMEMBERED = 100
 _LONGEST_TAG = 4_000
 _PAGE = 200
-
-
-class RegistryError(RecommenderError, LookupError):
-    """A version, alias or registry that is not there."""
 
 
 @dataclass(frozen=True)

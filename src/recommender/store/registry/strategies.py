@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from recommender.errors import ArtefactError, InvalidInput
 from recommender.store.files import folder_digest, move_into_place, stage
 from recommender.store.registry import promotions
-from recommender.store.registry.mlflow_client import folder_uri, open_client, quiet
-from recommender.store.registry.promotions import CHALLENGER, CHAMPION, Decision, Promotion, RegistryError
+from recommender.store.registry.mlflow_client import RegistryError, folder_uri, open_client, quiet
+from recommender.store.registry.promotions import CHALLENGER, CHAMPION, Decision, Promotion
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ class Registry:
 
     @property
     def _client(self) -> Any:
-        # No cached_property: that of Python 3.11 has one lock for all, and who waits for a registry would hold up others.
+        # No cached_property: that of Python 3.11 has one lock for all, and a registry that is away held up others.
         with self._lock:
             if self._opened is None:
                 self._opened = open_client(self.tracking_uri)
