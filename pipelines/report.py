@@ -16,7 +16,7 @@ from recommender.errors import InvalidInput, RecommenderError
 
 __all__ = ["register", "run"]
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_BROWSERS = ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome", "chrome")
 
 
 def register(app: typer.Typer) -> None:

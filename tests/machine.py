@@ -20,7 +20,7 @@ MISSING = "not on this machine: "
 
 def chromium():
     """Path of a Chromium: of the system, else the one that Playwright's installer brought, else None."""
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome"):
         found = shutil.which(name)
         # Ubuntu's chromium-browser without snap is a shell script that only says how to get one.
         if found and not (Path(found).read_bytes()[:2] == b"#!" and b"snap install" in Path(found).read_bytes()):
