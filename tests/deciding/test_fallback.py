@@ -68,6 +68,17 @@ def test_a_bounced_channel_is_stale_and_a_letter_ends_the_chain() -> None:
     assert len(once) == 1
 
 
+@pytest.mark.parametrize(("failure", "steps"), [("bounced", 1), ("not_connected", 3), ("not_read", 3)])
+def test_only_what_bounced_closes_its_channel(failure: str, steps: int) -> None:
+    """Who did not answer a call, or did not read, may be asked again over the same channel."""
+    space = ActionSpace({"channel": ["call"], "hour": [9, 15], "tone": ["neutral"]}, no_contact=True)
+    calls = Decider(SeedStrategy(space))
+    chain = fallback_chain(
+        calls, [ACCOUNT], as_of=MONDAY, packs=["CL"], contacts=[], steps=3, days=30, failures={"call": failure}
+    )
+    assert len(chain) == steps
+
+
 def test_nothing_legal_is_no_chain() -> None:
     """Somebody who may not be contacted has no step; what cannot be meant is refused."""
     shut = fallback_chain(

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.deciding import Lever, Objective, decide, default_actions
+from recommender.deciding import Accounts, Lever, Objective, decide, default_actions
+from recommender.deciding.offer_choice import OfferChoice
+from recommender.deciding.opinion import Opinions
 from recommender.errors import InvalidInput
+from recommender.messages import default_catalogue
 from recommender.strategy import SeedStrategy
 from tests.deciding.leaning_strategy import ACTIONS, NOW, leaning_accounts, leaning_strategy
 
@@ -99,3 +102,24 @@ def test_an_objective_that_nobody_learnt_is_refused(strategy, accounts):
         decide(accounts, strategy=SeedStrategy(ACTIONS), as_of=NOW, packs=["CO"], objective="net_gain")
     with pytest.raises(InvalidInput, match="no such level"):
         made(strategy, accounts, Objective(levers=(Lever(factor="channel", level="fax", weight=2),)))
+
+
+def test_what_offers_give_up_is_taken_off_money_alone(strategy, accounts, monkeypatch):
+    """A discount makes nobody less likely to pay: rewards and chances of the ladder stay, what is net falls by it."""
+    offers = OfferChoice(ACTIONS, None, default_catalogue(), "collection")
+    told = Accounts.of(accounts)
+    mask, ranked = np.ones((len(told), len(ACTIONS)), dtype=bool), np.tile(np.arange(len(ACTIONS)), (len(told), 1))
+
+    def believed():
+        asked = Opinions(strategy, Objective(), offers)
+        opinion = asked.of(told, asked.context(told, None, NOW), slice(0, len(told)), mask)
+        return opinion.rewards, opinion.believe(ranked).values
+
+    rewards, plain = believed()
+    monkeypatch.setattr(OfferChoice, "has_prices", True)
+    monkeypatch.setattr(OfferChoice, "paid_later", lambda *_: np.full(mask.shape, 1_000.0))
+    dearer, less = believed()
+    np.testing.assert_array_equal(rewards, dearer)
+    assert {name for name in plain if name.startswith("net_")} and {name for name in plain if name[:2] == "p_"}
+    for name, values in plain.items():
+        np.testing.assert_allclose(less[name], values - (1_000.0 if name.startswith("net_") else 0.0))

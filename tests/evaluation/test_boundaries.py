@@ -82,6 +82,16 @@ def test_calibration_may_be_off_by_a_fifth_either_way(report, error, passes):
     assert decide(report, calibration_error=error).checks["calibration"] == passes
 
 
+@pytest.mark.parametrize(
+    ("high", "promised", "passes"),
+    [(0.4, 0.6, True), (0.4, 0.61, False), (-0.4, -0.2, True), (-0.4, -0.19, False), (-0.4, -0.5, True)],
+)
+def test_a_promise_may_lie_half_of_the_upper_end_above_it(report, high, promised, passes):
+    """Above, on either side of 0: where the log shows a loss, the tolerance does not turn into a demand."""
+    shown = replace(report, difference=interval(high - 0.2, high))
+    assert decide(shown, promised_gain=promised).checks["promise"] == passes
+
+
 def codes(**support):
     """Warnings about a log by hand."""
     n = 200

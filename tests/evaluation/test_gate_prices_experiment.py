@@ -115,6 +115,18 @@ def test_sample_size_gives_the_promised_power():
     assert np.mean((treated - control) / error > 1.96) == pytest.approx(0.8, abs=0.03)
 
 
+@pytest.mark.parametrize("treated_share", [0.9, 0.2])
+def test_the_power_is_that_of_uneven_arms_whose_rates_differ(treated_share):
+    """The rarer rate varies less: a small arm of it needs fewer than a small arm of the other."""
+    size = sample_size(0.02, 0.03, treated_share=treated_share)
+    assert size.treated / (size.treated + size.control) == pytest.approx(treated_share, abs=0.01)
+    rng = np.random.default_rng(0)
+    control = rng.binomial(size.control, 0.02, 8000) / size.control
+    treated = rng.binomial(size.treated, 0.05, 8000) / size.treated
+    error = np.sqrt(0.02 * 0.98 / size.control + 0.05 * 0.95 / size.treated)
+    assert np.mean((treated - control) / error > 1.96) == pytest.approx(0.8, abs=0.03)
+
+
 def test_dependence_and_uneven_arms_need_more():
     """Correlated decisions of a debtor inflate the size by the design effect; a small holdout needs more in all."""
     plain = sample_size(0.05, 0.01)

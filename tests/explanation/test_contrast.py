@@ -139,6 +139,10 @@ def test_a_counterfactual_turns_the_order(hurdle, known_drivers):
         assert reward[contrast.b] > reward[contrast.a]
         assert all((frame[name] == after).any() for name, (_, after) in change.items())
     assert contrast.what_would_make_b_win(frame[frame["likes"] == "call"].head(1)).empty
+    hidden = replace(explanation.groups, protected=("^likes$",))
+    likewise = explain(hurdle, frame[frame["likes"] == "call"].head(1), groups=hidden)
+    other = likewise.contrast({"channel": "call", "tone": "firm"}, {"channel": "sms", "tone": "firm"}, row=0)
+    assert not any("likes" in change for change in other.what_would_make_b_win(frame.head(300))["change"])
 
 
 def test_pictures_show_every_concept(explanation):

@@ -102,3 +102,16 @@ def test_each_account_is_told_once(strategy, simulated):
     lines, _ = _where_it_matters(strategy, recent, done, "en")
     told = [line.account for line in lines]
     assert len(told) == len(set(told)) == recent["account_id"].nunique()
+
+
+def test_who_had_the_best_contact_already_stands_last(strategy, simulated):
+    """What matters is what is expected beyond what was done, and not who answers anyway."""
+    recent = simulated.contacts.drop_duplicates("account_id").tail(8).reset_index(drop=True)
+    ranked = strategy.recommend(recent, top_k=1, explore=False).sort_values("row")
+    best = strategy.actions_.index_of(ranked[list(strategy.actions_.factors)])
+    expected = strategy.expected_reward(recent)
+    had = expected[np.arange(8), best] >= np.median(expected[np.arange(8), best])  # those who answer most
+    done = np.where(had, best, expected.argmin(axis=1))
+    lines, _ = _where_it_matters(strategy, recent, done, "en")
+    assert 2 <= had.sum() <= 6
+    assert {line.account for line in lines[: int((~had).sum())]} == set(recent["account_id"][~had].astype(str))
