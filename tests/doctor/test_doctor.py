@@ -160,6 +160,24 @@ def test_few_outcomes_stop_both():
     assert diagnosis.verdict == "neither"
 
 
+def test_only_actions_that_some_decision_allowed_can_be_thin():
+    """What the law closed for everybody is no gap in the log; what it closed for some and nobody tried is."""
+    held = frame().assign(channel="call")
+    held.loc[::100, "channel"] = "sms"  # forty of 9 and 18 h together
+    held.loc[held["channel"] == "sms", "hour"] = 9
+    held.loc[held.index[:100:10], ["channel", "hour"]] = ["sms", 18]
+    allowed = np.ones((N, len(SPACE)), dtype=bool)
+    cells = {}
+    for name, closed in (("open", []), ("shut", [3])):
+        kept = held.loc[~((held["channel"] == "sms") & (held["hour"] == 18))] if closed else held
+        mask = allowed[kept.index].copy()
+        mask[:, closed] = False
+        told = examined(kept.reset_index(drop=True), eligible=mask, propensity=None)
+        cells[name] = [f.figures for f in told.findings if f.code == "thin_cells"]
+    assert [(one["thin"], one["never"]) for one in cells["open"]] == [(1, 0)]
+    assert cells["shut"] == []
+
+
 def test_thin_levels_are_named():
     """A level with a handful of rows is named with its count."""
     held = frame()

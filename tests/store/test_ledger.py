@@ -47,6 +47,18 @@ def test_a_decision_to_contact_counts_for_the_debtor_at_once(log: DecisionLog, d
     assert standing.seen.debtors == {"D": frozenset({made.decision_id, idle.decision_id}), "nobody": frozenset()}
 
 
+def test_a_contact_that_was_handed_over_is_still_to_come(log: DecisionLog, decide: Decide) -> None:
+    """Delivered to whoever dispatches, not to the debtor: it counts for its own hour, as a plan, until it is sent."""
+    made = _contact(decide, 1, contact_at=NOON + timedelta(days=2))
+    log.record([made])
+    log.record_events([_event(made, "delivered")])
+    (contact,) = log.standing(["D"], NOON + timedelta(days=1)).contacts["D"]
+    assert (contact.at, contact.state) == (made.contact_at, "reserved")
+    log.record_events([_event(made, "dispatched", 2_890)])
+    (contact,) = log.standing(["D"], NOON + timedelta(days=1)).contacts["D"]
+    assert (contact.at, contact.state) == (NOON + timedelta(minutes=2_890), "dispatched")
+
+
 @pytest.mark.parametrize("kind", ["cancelled", "expired", "undelivered"])
 def test_a_contact_that_was_taken_back_no_longer_counts(log: DecisionLog, decide: Decide, kind: str) -> None:
     """The decision stays in the log; its contact is gone."""
