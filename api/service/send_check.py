@@ -115,8 +115,8 @@ class PresentFacts:
 def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     """A check as a case: what came of the caller's contacts, and what the ledger heard, is in its facts.
 
-    Contacts of the ledger count beside the caller's. One that is planned for this account and channel about this time
-    is the contact that is asked about.
+    Contacts of the ledger count beside the caller's. One that is planned for this account and channel about this time,
+    of which nothing was told yet, is the contact that is asked about; once its hour is over it counts as sent.
     """
     case: dict[str, Any] = request.model_dump(mode="json", exclude_unset=True, exclude={"contacts"})
     facts = dict(case.get("account", {}))
@@ -133,11 +133,13 @@ def case_of(request: CheckRequest, recorder: Recorder) -> dict[str, Any]:
     )
     (stated,) = with_heard([row], told, standing.outcomes, request.at)
     account = facts | {fact: stated[fact] for fact in _STATED if stated.get(fact) != facts.get(fact)}
+    untold = {one.decision_id for one in standing.live.get(own, ()) if one.state == "decided"}
     itself = [
         contact.decision_id
         for contact in standing.contacts.get(owner or "", ())
-        if (contact.account_id, contact.channel, contact.state) == (own, request.channel, "reserved")
-        and abs(contact.at - request.at) < _ABOUT
+        if (contact.account_id, contact.channel) == (own, request.channel)
+        and contact.decision_id in untold
+        and -_SLOT < contact.at - request.at < _ABOUT
     ]
     counted = [contact for some in ledger_contacts(standing, told, itself).values() for contact in some]
     contacts = None
@@ -163,6 +165,7 @@ def _told(contact: CheckedContact, own: str, owner: str) -> dict[str, Any]:
 _NOBODY = "\0"
 _STATED = ("consented_channels", "flags", "balance_minor", *EVENT_DAYS)
 _ABOUT = timedelta(hours=12)
+_SLOT = timedelta(hours=1)  # an hour after its instant a contact is another action
 _FACTS = (
     "account_id", "debtor_id", "country", "subdivision", "timezone", "phone_timezones", "due_date", "balance_minor",
     "consented_channels", "flags", "party", *SPOKEN,

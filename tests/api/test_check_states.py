@@ -152,3 +152,26 @@ def test_a_reservation_names_the_rule_and_another_channel_stays_open(sender):
     instead = {"channel": other, "reason": "agent-request"}
     allowed = sender.send(decision, account=one, instead=instead, dispatch_id="x2")
     assert allowed["may_send"], allowed
+
+
+@pytest.mark.parametrize("told", ["nothing", "reserve", "sent"])
+def test_a_planned_contact_is_the_one_that_is_asked_about_until_it_may_have_gone_out(sender, told):
+    """It does not stand in its own way before and in its hour; reserved, sent or late it is one of the day's contacts."""
+    decision, one = sender.contacting()
+    action = decision["actions"][0]
+    due = datetime.fromisoformat(action["contact_at"])
+    facts = {name: value for name, value in one.items() if name not in ("contacts", "features")}
+
+    def allowed(minutes):
+        asked = {"packs": PACKS, "at": (due + timedelta(minutes=minutes)).isoformat(), "account": facts,
+                 "channel": action["factors"]["channel"], "contacts": []}  # fmt: skip
+        verdict = sender.client.post("/v1/check", json=asked).json()
+        assert verdict["allowed"] or verdict["rules"]
+        return verdict["allowed"]
+
+    assert (allowed(-60), allowed(0), allowed(59)) == (True, True, True)
+    if told != "nothing":
+        sender.at(decision)
+        sender.send(decision, account=one, state=told)
+        assert not allowed(20)
+    assert not allowed(61)
