@@ -86,18 +86,20 @@ def test_the_means_of_many_shares_are_kept_for_a_few(monkeypatch):
         assert len(trees._shapley._mean_of) <= 2
 
 
-def test_a_constant_model_pays_nobody():
-    """A booster that never splits holds its value as the start."""
+@pytest.mark.parametrize("levels", [(3.0,), (3.0, 5.0), (-1.0, 0.5, 8.0)])
+def test_constant_models_pay_nobody(levels):
+    """Boosters that never split hold their values, in the mean over boosters, as the start."""
     space = SPACES["one factor"]
-    booster = lgb.train(
-        {"objective": "regression", "verbosity": -1}, lgb.Dataset(np.zeros((50, 2)), np.full(50, 3.0)), 2
-    )
-    values, mean, start = ActionTrees([booster], space).shapley_values(
+    boosters = [
+        lgb.train({"objective": "regression", "verbosity": -1}, lgb.Dataset(np.zeros((50, 2)), np.full(50, level)), 2)
+        for level in levels
+    ]
+    values, mean, start = ActionTrees(boosters, space).shapley_values(
         np.zeros((2, 1)), np.array([[0, 4], [1, 1]]), np.full(9, 1 / 9)
     )
     assert not values.any()
     assert not mean.any()
-    assert start == pytest.approx(booster.predict(np.zeros((1, 2)), raw_score=True)[0])
+    assert start == pytest.approx(np.mean([one.predict(np.zeros((1, 2)), raw_score=True)[0] for one in boosters]))
 
 
 def test_texts_without_counts_and_misplaced_factors_are_refused():

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.main import create_app
 from api.service.rate_limit import SharedRateLimit
@@ -94,3 +97,28 @@ def test_turns_that_were_taken_are_used_up():
 
     own_loop.run(ask)
     assert [wanted for *_, wanted in calls] == [2, 2, 2]
+
+
+@given(st.lists(st.sampled_from([0.0, 7.0, 90.0, 3_600.0]), min_size=1, max_size=12), st.integers(1, 4))
+def test_turns_of_a_window_are_lost_with_it(pauses, given_turns):
+    """Within each window nobody is let in but on turns that were taken in it, whatever an earlier one left."""
+    now, taken, let_in = 7_200.0, Counter(), Counter()
+
+    def take(*_):
+        taken[now // 3_600] += given_turns
+        return given_turns
+
+    async def ask():
+        nonlocal now
+        limit = SharedRateLimit("100/hour")
+        limit.share(take)
+        for pause in pauses:
+            now += pause
+            await limit.count_with_others("one")
+            let_in[now // 3_600] += 1
+        limit.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.service.rate_limit.time", SimpleNamespace(time=lambda: now, monotonic=time.monotonic))
+        own_loop.run(ask)
+    assert all(0 <= taken[window] - let_in[window] < given_turns for window in let_in)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.tree import DecisionTreeClassifier
 
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
@@ -126,3 +128,51 @@ def test_an_hour_is_closed_by_the_rules_that_close_all_that_could_be_done_in_it(
     assert first["rules"] == told
     assert first["citations"] == ";".join(f"law of the {one}" for one in told.split(";") if one != "cap")
     assert np.isnan(first["expected_reward"])
+
+
+_RULES = st.lists(st.sampled_from(["window", "cap", "tone", "holiday"]), max_size=4, unique=True)
+
+
+@given(st.lists(_RULES, min_size=1, max_size=4))
+def test_what_closes_an_hour_closes_every_tone_of_it(rules_of_tones: list[list[str]]) -> None:
+    """Of any number of tones; where nothing closes them all, what closes the first."""
+    tones = [f"tone {at}" for at in range(len(rules_of_tones))]
+    space = ActionSpace({"channel": ["call"], "hour": [9], "tone": tones})
+    eligibility = SimpleNamespace(
+        contact_at=np.array([["2026-12-07T14:00"]], dtype="datetime64[us]"),
+        rules=lambda _, action: tuple(rules_of_tones[action]),
+        provenance=SimpleNamespace(citation=lambda rule: rule),
+    )
+    ranked = pd.DataFrame(columns=["channel", "hour", "tone", "expected_reward", "lo", "hi", "rank", "template_id"])
+    made = SimpleNamespace(
+        accounts=Accounts.of([ACCOUNT]), ranked=ranked, actions=space, values=(), eligibility=eligibility
+    )  # fmt: skip
+    told = _hours(made, "call", {9: np.arange(len(tones))}).iloc[0]["rules"]
+    shared = set(rules_of_tones[0]).intersection(*rules_of_tones)
+    assert told == ";".join(rule for rule in rules_of_tones[0] if rule in shared or not shared)
+
+
+def test_every_day_of_the_week_is_that_of_the_account_as_it_will_stand() -> None:
+    """Days past due are told and grow: from the thirtieth on nobody answers, which is three days from now."""
+    rng = np.random.default_rng(0)
+    n = 1_000
+    frame = pd.concat(
+        [pd.DataFrame({"days_past_due": rng.integers(0, 60, n)}), ACTIONS.describe(rng.integers(0, len(ACTIONS), n))],
+        axis=1,
+    )
+    frame["reward"] = (rng.random(n) < np.where(frame["days_past_due"] < 30, 0.6, 0.1)).astype(float)
+    log = LoggedFeedback.from_frame(frame, actions=ACTIONS, context=["days_past_due"])
+    learner = DecisionTreeClassifier(min_samples_leaf=100, random_state=0)
+    decider = Decider(ContactStrategy(random_state=0, n_jobs=1, reward_model=learner).fit(log))
+    account = {name: value for name, value in ACCOUNT.items() if name not in ("due_date", "x")}
+    given = {"packs": ["CO"], "contacts": []}
+    now = account | {"days_past_due": 27}
+    hours = week_ahead(decider, [now], channel="call", as_of=MONDAY, **given).hours.set_index("contact_at")
+    for day in range(7):
+        later = account | {"days_past_due": 27 + day}
+        at = MONDAY + timedelta(days=day)
+        ranked = decider.decide([later], as_of=at, top_k=99, explore=False, **given).ranked
+        alone = ranked[ranked["channel"] == "call"].set_index("contact_at")["expected_reward"]
+        pd.testing.assert_series_equal(hours.loc[alone.index, "expected_reward"], alone)
+    known = hours[hours["legal"]].groupby("date")["expected_reward"].mean()
+    assert known.iloc[0] > 2 * known.iloc[-1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from recommender.errors import InvalidInput
@@ -200,3 +202,21 @@ def test_within_a_slice_what_is_added_to_the_variance_is_that_of_fewer_rows(with
     own = target.weight[:size] / target.weight[:size].mean()
     other = baseline.weight[:size] / baseline.weight[:size].mean() if with_baseline else np.ones(size)
     assert pair.weight == pytest.approx(np.maximum(own, other))
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=2, max_size=12),
+    st.sampled_from([(0.0, 0.0), (5.0, 0.0)]),
+    st.integers(0, 10_000),
+)
+def test_there_are_no_more_degrees_of_freedom_than_clusters_that_count(sizes, pooled, seed):
+    """A cluster of most of the rows is most of what is known; two of one size have the one degree of Student's t."""
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    shares = [size / sum(sizes) for size in sizes]
+    most = 1.0 / sum(share**2 for share in shares) - 1.0
+    drawn = np.random.default_rng(seed).normal(size=len(cluster))
+    told = cluster_interval(drawn, cluster, pooled_noise=pooled)
+    assert 1.0 <= told.degrees_of_freedom <= max(1.0, most) + 1e-9
+    flat = cluster_interval(drawn, cluster, pooled_noise=pooled, skewness=False)
+    half = stats.t.ppf(0.975, flat.degrees_of_freedom) * flat.standard_error
+    assert [flat.low, flat.high] == pytest.approx([flat.value - half, flat.value + half])

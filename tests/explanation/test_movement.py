@@ -90,3 +90,25 @@ def test_few_decisions_have_no_figures(strategy, decisions, middle):
     assert what_moved(strategy, decisions, at=at + pd.Timedelta(days=9_000), days=days).empty
     with pytest.raises(InvalidInput, match="1 entries for 240"):
         what_moved(strategy, decisions, at=at, days=days, by={"half": ["a"]})
+
+
+@pytest.mark.parametrize(("first", "days"), [(10, 10), (12, 5), (15, 15)])
+def test_a_period_begins_with_its_first_instant_and_ends_before_its_last(hurdle, known_drivers, first, days):
+    """Decisions at the very ends of both periods: each belongs to the period that begins with it."""
+    frame = known_drivers[0].head(120).reset_index(drop=True)
+    day = np.arange(120) // 4
+    frame["at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(day, unit="D")
+    log = LoggedFeedback.from_frame(
+        frame,
+        actions=hurdle.actions_,
+        context=[str(name) for name in hurdle.feature_names_in_],
+        categorical=["likes", "language"],
+        reward="reward",
+        propensity="propensity",
+        reward_kind="amount",
+        time="at",
+    )
+    at = pd.Timestamp("2026-01-01", tz="UTC") + pd.Timedelta(days=first)
+    whole = what_moved(hurdle, log, at=at, days=days).set_index("group").loc[WHOLE]
+    counts = [sum(first + low <= one < first + low + days for one in day) for low in (-days, 0)]
+    assert [whole["n_before"], whole["n_now"]] == counts

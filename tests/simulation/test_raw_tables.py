@@ -7,6 +7,7 @@ import pytest
 from recommender.errors import InvalidInput
 from recommender.history import build_feedback
 from recommender.simulation import simulate_tables
+from recommender.simulation.standing import draw_standing
 from recommender.tables import CONTRACTS, OUTCOMES
 
 
@@ -182,3 +183,9 @@ def test_bad_sizes_are_refused():
     for arguments in ({"n_contacts": 0}, {"days": 0}):
         with pytest.raises(InvalidInput, match="at least 1"):
             simulate_tables(**arguments)
+
+
+def test_every_debtor_can_be_reached_lawfully_on_some_channel():
+    """Whoever drew no consent where they can be reached gets one; about one debtor in ten thousand."""
+    standing = draw_standing(60_000, np.random.default_rng(0))
+    assert (standing.reachable & standing.consented).any(axis=1).all()

@@ -58,6 +58,18 @@ def test_how_far_a_kept_contact_got_is_what_is_heard_late(log: DecisionLog, deci
     assert rungs() == ["live_contact"]
 
 
+def test_what_was_corrected_when_it_was_told_lifts_no_kept_contact(log: DecisionLog, decide: Decide) -> None:
+    """A conversation that was none, with its correction, in one message: the contact got as far as it had."""
+    log.record([made(decide, 1)])
+    log.record_outcomes([heard(1, "delivered")])
+    retained(log, 5)
+    told = [heard(1, "right_party_contact", 6, outcome_id="x"), heard(1, "not_connected", 7, replaces="x")]
+    for _ in range(2):
+        log.record_outcomes(told)
+        (contact,) = log.standing(["D"], NOON - YEAR).contacts["D"]
+        assert [one.outcome for one in contact.outcomes] == ["delivered"]
+
+
 def test_corrections_reach_what_was_kept(log: DecisionLog, decide: Decide) -> None:
     """Of an outcome that was told late, and of one that went with its decision; told again it stays corrected."""
     log.record([made(decide, 1), made(decide, 2)])

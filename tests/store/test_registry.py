@@ -294,3 +294,12 @@ def test_a_registry_that_is_away_is_said_at_once_and_no_password_with_it(tmp_pat
     with pytest.raises(RegistryError, match=r"does not answer .*Check the address") as refused:
         Registry(uri, tmp_path).current()
     assert "secret" not in str(refused.value)
+
+
+def test_rollback_goes_to_the_last_champion_that_is_still_there(registry: Registry, train: Callable[..., int]) -> None:
+    """A version deleted since is passed over: the alias never names one that nobody can load."""
+    for hours in range(3):
+        registry.promote(train(), requested_by="ana", decided_at=AT + timedelta(hours=hours))
+    registry._client.delete_model_version(registry.model_name, "2")
+    assert registry.rollback(requested_by="luis", at=AT + timedelta(hours=3)).version == 1
+    assert registry.current() == 1
