@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
@@ -18,7 +17,6 @@ from recommender.errors import InvalidInput
 
 __all__ = ["ColumnCode", "ContextEncoder"]
 
-_INSTANTS = (date, timedelta, np.datetime64, np.timedelta64)
 _MOST_CATEGORIES = 250  # trees read them as bit sets of 256
 
 
@@ -185,10 +183,7 @@ def _numbers(series: pd.Series) -> NDArray[np.float64]:
             raise _no_number(series, rows)
         return np.full(len(series), np.nan)
     if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
-        values = series.astype(object)
-        if any(issubclass(kind, _INSTANTS) for kind in set(map(type, values))):  # pandas would count their nanoseconds
-            values = values.mask(values.map(lambda value: isinstance(value, _INSTANTS)).astype(bool))
-        numbers = pd.to_numeric(values, errors="coerce")
+        numbers = pd.to_numeric(series.astype(object), errors="coerce")
         rows = np.flatnonzero(numbers.isna().to_numpy() & series.notna().to_numpy())
         if rows.size:
             raise _no_number(series, rows)
