@@ -242,3 +242,11 @@ def test_digits_as_arms():
     assert truth > held_out.reward.mean()
     assert report.verdict == "better"
     assert report.default["ci_low"] <= truth <= report.default["ci_high"]
+
+
+@pytest.mark.parametrize("target", [lambda rows: rows, [["a", "b"]], [[0.5, 0.5], [1.0]]])
+def test_what_is_no_policy_is_refused_in_words(target):
+    """A function, words or a ragged list: what may be passed is said; it was a bare TypeError of NumPy."""
+    log, _ = world(n=200)
+    with pytest.raises(InvalidInput, match="must be a strategy, the name of a baseline or an array"):
+        evaluate_policy(log, target)

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from recommender.errors import InvalidInput
 from recommender.quickstart import guess_roles, type_cells
 
 N = 600
@@ -89,3 +91,10 @@ def test_a_text_goes_with_its_channel():
     roles = roles_of({"channel": rng.choice(["sms", "call"], N), "tone": rng.choice(["kind", "firm"], N),
                       "template_id": rng.choice(["t1", "t2"], N), "paid": rng.integers(0, 2, N)})  # fmt: skip
     assert roles.factors == ("channel", "tone")
+
+
+def test_two_columns_of_one_name_are_refused_by_name():
+    """Which of the two is meant is not known; it was an AttributeError of pandas."""
+    frame = pd.DataFrame([["1", "2", "0"]], columns=["balance", "balance", "responded"])
+    with pytest.raises(InvalidInput, match="'balance' appears more than once"):
+        type_cells(frame)

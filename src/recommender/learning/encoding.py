@@ -18,7 +18,6 @@ from recommender.errors import InvalidInput
 __all__ = ["ColumnCode", "ContextEncoder"]
 
 _MOST_CATEGORIES = 250  # trees read them as bit sets of 256
-_DAY_NS = 86_400_000_000_000  # nanoseconds of a day
 
 
 @dataclass(frozen=True)
@@ -169,8 +168,6 @@ def _is_number_like(series: pd.Series) -> bool:
         return False
     if pd.api.types.is_bool_dtype(dtype) or pd.api.types.is_numeric_dtype(dtype):
         return not pd.api.types.is_complex_dtype(dtype)
-    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
-        return True
     # an object column of numbers or booleans with None among them
     kind = pd.api.types.infer_dtype(series, skipna=True)
     return kind in {"integer", "floating", "mixed-integer-float", "boolean", "decimal", "empty"}
@@ -178,25 +175,34 @@ def _is_number_like(series: pd.Series) -> bool:
 
 def _numbers(series: pd.Series) -> NDArray[np.float64]:
     dtype = series.dtype
-    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
-        unit = "datetime64[ns]" if pd.api.types.is_datetime64_any_dtype(dtype) else "timedelta64[ns]"
-        if isinstance(dtype, pd.DatetimeTZDtype):
-            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        days = series.astype(unit).to_numpy()
-        return np.where(np.isnat(days), np.nan, days.astype(np.int64) / _DAY_NS)
+    if _is_instant(dtype) or pd.api.types.is_complex_dtype(
+        dtype
+    ):  # a log refuses them, so no number was learnt from them
+        rows = np.flatnonzero(series.notna().to_numpy())
+        if rows.size:
+            raise _no_number(series, rows)
+        return np.full(len(series), np.nan)
     if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype | pd.StringDtype):
         numbers = pd.to_numeric(series.astype(object), errors="coerce")
         rows = np.flatnonzero(numbers.isna().to_numpy() & series.notna().to_numpy())
         if rows.size:
-            raise InvalidInput.in_column(
-                str(series.name),
-                "was a number when the model was trained",
-                values=series.iloc[rows].tolist(),
-                rows=rows.tolist(),
-                mend="Send numbers (or nothing) in this column, or train with it as categorical.",
-            )
+            raise _no_number(series, rows)
         series = numbers
     return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+
+
+def _is_instant(dtype: Any) -> bool:
+    return bool(pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype))
+
+
+def _no_number(series: pd.Series, rows: NDArray[np.int64]) -> InvalidInput:
+    return InvalidInput.in_column(
+        str(series.name),
+        "was a number when the model was trained",
+        values=series.iloc[rows].tolist(),
+        rows=rows.tolist(),
+        mend="Send numbers (or nothing) in this column, or train with it as categorical.",
+    )
 
 
 def _as_text(series: pd.Series) -> NDArray[np.object_]:

@@ -75,7 +75,15 @@ def given_probabilities(
     target: Any, log: LoggedFeedback, rows: NDArray[np.int64], allowed: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Checked probabilities of an array, one row a decision of the log, cut to the rows that are evaluated."""
-    given = np.asarray(target, dtype=np.float64)
+    try:
+        given = np.asarray(target, dtype=np.float64)
+    except (TypeError, ValueError) as error:  # a function, a ragged list, words
+        raise InvalidInput(
+            "The target policy must be a strategy, the name of a baseline or an array of probabilities; "
+            f"got {type(target).__name__}.",
+            column="target",
+            mend="Pass the probabilities themselves, one row a decision: of a function, what it returns.",
+        ) from error
     if given.shape != (len(log), log.n_actions):
         raise InvalidInput(
             f"The target policy must have shape {(len(log), log.n_actions)} (decisions x actions); got {given.shape}.",

@@ -108,10 +108,14 @@ def type_cells(frame: pd.DataFrame, dates: DayOrder | None = None) -> TypedFrame
     Raises
     ------
     InvalidInput
-        When there is no row or no column.
+        When there is no row or no column, or two columns of one name.
     """
     if not len(frame) or not len(frame.columns):
         raise InvalidInput("The file holds no rows.", column="file", mend="Export at least the contacts of some weeks.")
+    if repeated := [name for name, twice in zip(frame.columns, frame.columns.duplicated(), strict=True) if twice]:
+        raise InvalidInput.in_column(
+            str(repeated[0]), "appears more than once in the frame", mend="Rename or drop the repeats."
+        )
     frame, told, codes = as_contacts(frame)
     typed = TypedFrame(pd.DataFrame(index=pd.RangeIndex(len(frame))), told=told, codes=codes)
     columns = {}
