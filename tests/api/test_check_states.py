@@ -156,7 +156,7 @@ def test_a_reservation_names_the_rule_and_another_channel_stays_open(sender):
 
 @pytest.mark.parametrize("told", ["nothing", "reserve", "sent"])
 def test_a_planned_contact_is_the_one_that_is_asked_about_until_it_may_have_gone_out(sender, told):
-    """It does not stand in its own way before and in its hour; reserved, sent or late it is one of the day's contacts."""
+    """It does not stand in its own way before and in its hour; reserved, sent or late it is one of the day's."""
     decision, one = sender.contacting()
     action = decision["actions"][0]
     due = datetime.fromisoformat(action["contact_at"])

@@ -220,3 +220,17 @@ def test_there_are_no_more_degrees_of_freedom_than_clusters_that_count(sizes, po
     flat = cluster_interval(drawn, cluster, pooled_noise=pooled, skewness=False)
     half = stats.t.ppf(0.975, flat.degrees_of_freedom) * flat.standard_error
     assert [flat.low, flat.high] == pytest.approx([flat.value - half, flat.value + half])
+
+
+@given(st.floats(-0.4, 0.4), st.floats(1.0, 4.0), st.integers(0, 1_000))
+def test_a_stretched_interval_and_its_p_value_say_the_same(shift, factor, seed):
+    """Both ends move away from the estimate by the factor, and so does what is held against chance."""
+    drawn = np.random.default_rng(seed).exponential(size=120) - 1.0 + shift
+    plain = cluster_interval(drawn, np.arange(120))
+    told = plain.stretched(factor)
+    assert told.value == plain.value
+    assert (told.high - told.value, told.value - told.low) == pytest.approx(
+        (factor * (plain.high - plain.value), factor * (plain.value - plain.low))
+    )
+    if min(abs(told.low), abs(told.high)) > 1e-6:
+        assert (told.p_value < 0.05) == (told.low > 0 or told.high < 0)

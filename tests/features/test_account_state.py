@@ -57,6 +57,17 @@ def test_days_past_due_follow_the_debtors_calendar():
     assert got["days_past_due"].tolist() == [1.0, 2.0]
 
 
+@pytest.mark.parametrize(("hours", "days"), [(0, 28.0), (23, 28.0), (24, 29.0), (24 * 64 + 1, 92.0)])
+def test_days_past_due_that_were_told_move_on_with_the_calendar(hours, days):
+    """They were so many when the row took force; each day since is one more, and the stage follows."""
+    told = pd.DataFrame({"account_id": ["a"], "valid_from": utc([START]), "days_past_due": [28.0]})
+    got = AccountStates.from_table(told, snapshot="trust").at(
+        pd.Series(["a"]), utc([START + pd.Timedelta(hours=hours)])
+    )
+    assert got.loc[0, "days_past_due"] == days
+    assert got.loc[0, "stage"] == stage_names(np.array([days]))[0]
+
+
 def test_days_past_due_are_negative_before_the_due_date():
     """Before the due date the count is negative and the stage preventive."""
     states = AccountStates.from_table(history([("a", START, 1.0, "2026-03-10")]), snapshot="trust")

@@ -253,3 +253,13 @@ def test_a_log_of_another_action_space_is_refused(strategy):
     log, _ = arms()
     with pytest.raises(IncompatibleLog):
         strategy.log_probabilities(log)
+
+
+def test_what_leaving_alone_earns_is_believed_where_the_log_shows_it(strategy, simulated):
+    """It is nothing by definition only where no decision left anybody alone."""
+    idle, accounts = strategy.actions_.no_contact_index, simulated.contacts.head(20)
+    assert strategy.action_counts_[idle] > 0
+    belief = strategy.joint_belief(accounts)
+    expected = strategy.expected_reward(accounts)
+    np.testing.assert_allclose(belief.expected_reward[:, idle], expected[:, idle], rtol=1e-6)
+    assert (expected[:, idle] > 0).all()
