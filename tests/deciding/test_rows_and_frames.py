@@ -331,3 +331,23 @@ def test_whatever_a_feature_holds_the_answer_is_that_of_the_frame(strategy, feat
             Decider(strategy).decide([row], **asked)
         return
     same(Decider(strategy).decide([row], **asked), want)
+
+
+def test_texts_of_many_are_those_of_each_alone():
+    """A text that hands over to another channel goes to those who agreed to it, and to no neighbour in the batch."""
+    facts = {
+        "country": "CO", "timezone": "America/Bogota", "language": "es", "party": "debtor", "flags": "",
+        "due_date": "2026-11-01", "balance_minor": 400_000,
+    }  # fmt: skip
+    consents = ("email", "email;whatsapp", "email;sms")
+    rows = [facts | {"account_id": f"A{n}", "consented_channels": consents[n % 3]} for n in range(39)]
+    decider = Decider(SeedStrategy(default_actions((10, 15))))
+    asked = {"as_of": dt.datetime(2026, 11, 20, 13, tzinfo=dt.UTC), "packs": ["CO"], "contacts": [], "top_k": 40}
+    whole = decider.decide(rows, **asked)
+    said = {}
+    for n, row in enumerate(rows):
+        alone = decider.decide([row], **asked)
+        assert whole.template_ids[n] == alone.template_ids[0]
+        for action, text in zip(alone.actions_ranked[0].tolist(), alone.template_ids[0], strict=True):
+            said.setdefault(action, set()).add(text)
+    assert any(len(texts - {None}) > 1 for texts in said.values()), "what was agreed to makes a difference"

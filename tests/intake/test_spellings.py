@@ -121,6 +121,8 @@ def test_day_and_month_are_told_apart_by_evidence_or_not_at_all():
     assert day_evidence(["03/04/2026", "04/13/2026"]).decided == "mdy"
     assert day_evidence(["13/04/2026", "04/13/2026"]).decided is None
     assert moment_of("03/04/26") == "open", "a year of two digits may be a day"
+    for short in (["26/11/10"], ["10/26/11"], ["31/12/29", "01/02/30"]):
+        assert day_evidence(short).decided is None, "what is more than twelve may be the year"
 
 
 @given(st.integers(1, 10**9), st.integers(0, 5))
