@@ -6,6 +6,7 @@ import pytest
 
 from recommender.errors import InvalidInput
 from recommender.quickstart import guess_roles, type_cells
+from recommender.reports import Words
 
 N = 600
 
@@ -98,3 +99,24 @@ def test_two_columns_of_one_name_are_refused_by_name():
     frame = pd.DataFrame([["1", "2", "0"]], columns=["balance", "balance", "responded"])
     with pytest.raises(InvalidInput, match="'balance' appears more than once"):
         type_cells(frame)
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "said"),
+    [
+        (["950", "1.234", "15.750"], [950.0, 1234.0, 15750.0], "parts thousands"),
+        (["-1.250", "0", "12"], [-1250.0, 0.0, 12.0], "parts thousands"),
+        (["950", "1.234.567"], [950.0, 1234567.0], "parts thousands"),
+        (["1.234", "2.001"], [1.234, 2.001], "that of decimals"),
+        (["950.5", "1.234"], [950.5, 1.234], None),
+        (["1500", "1.234"], [1500.0, 1.234], None),
+        (["0.123", "1.234", "5"], [0.123, 1.234, 5.0], None),
+    ],
+)
+def test_points_part_thousands_where_every_cell_agrees(cells, numbers, said):
+    """950 beside 1.234 are pesos; where the column leaves it open, what was taken is told in both languages."""
+    typed = type_cells(pd.DataFrame({"saldo": cells}))
+    assert typed.frame["saldo"].tolist() == numbers
+    assert [said in line for line in typed.told] == ([] if said is None else [True])
+    for line in typed.told:
+        assert Words("es").of(line) != line

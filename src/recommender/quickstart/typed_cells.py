@@ -27,6 +27,7 @@ _NO_WORD = re.compile(r"[?.\-_#\s]*")
 _NO_SHIFT = timedelta(0)
 _CODE = re.compile(r"[A-Z][A-Z0-9]{0,6}")
 _CODE_OF_NO_ANSWER = "NA"
+_GROUPED, _SHORT = re.compile(r"-?[1-9]\d{0,2}(?:\.\d{3})+"), re.compile(r"-?(?:0|[1-9]\d{0,2})")
 _ID = re.compile(r"0\d+|\d{16,}")  # a leading zero, or more digits than a float holds
 _TIME_NAME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|fecha|epoch|at)($|_)")
 _MOSTLY = 0.98
@@ -180,6 +181,7 @@ def _column(cells: pd.Series, name: str, typed: TypedFrame, dates: DayOrder | No
     text = text.map(lambda value: None if value is None else str(value).strip())
     numbers = None if are_clocks(meant, name) else _numbers(meant)
     if numbers is not None:
+        typed.told += _points_told(meant.str.strip(), name)
         return _epochs(text.map(numbers).astype("float64"), name, typed)
     moments = _moments(meant, name, typed, dates)
     if moments is not None:
@@ -208,9 +210,10 @@ def _numbers(words: pd.Series) -> dict[str, float] | None:
     if stripped.map(lambda word: bool(_ID.fullmatch(word))).any():
         return None
     plain = pd.to_numeric(stripped, errors="coerce")
-    if plain.notna().all():
+    grouped = _has_grouped_thousands(stripped)
+    if plain.notna().all() and not grouped:
         return dict(zip(stripped, plain.astype("float64"), strict=True))
-    sign = decimal_evidence(stripped).decided
+    sign = "comma" if grouped else decimal_evidence(stripped).decided
     read = {}
     for word in stripped:
         value = number_of(word.removesuffix("%").strip(), sign)
@@ -220,6 +223,21 @@ def _numbers(words: pd.Series) -> dict[str, float] | None:
             read[word] = float(word.replace(",", "").replace("'", "")) if word.replace(",", "").isdigit() else np.nan
     known = sum(not np.isnan(value) for value in read.values())
     return read if known >= _MOSTLY * len(stripped) else None
+
+
+def _has_grouped_thousands(words: pd.Series) -> bool:
+    """Whether points part thousands: 950 beside 1.234, no 1234, no 1.5 and nothing below 1 that has a point."""
+    grouped, short = words.str.fullmatch(_GROUPED.pattern), words.str.fullmatch(_SHORT.pattern)
+    return bool(grouped.any() and short.any() and (grouped | short).all())
+
+
+def _points_told(words: pd.Series, name: str) -> list[str]:
+    """What points were taken for, where they may be two things."""
+    if _has_grouped_thousands(words):
+        return [f"{name}: a point parts thousands, for no cell has another number of digits behind it"]
+    if words.str.fullmatch(_GROUPED.pattern).all():
+        return [f"{name}: a point is read as that of decimals; write 1234 for 1.234 where it parts thousands"]
+    return []
 
 
 def _keep_clocks(text: pd.Series, moments: _Moments, name: str, typed: TypedFrame) -> None:
