@@ -149,7 +149,7 @@ def _edges(law: Law) -> set[int]:
     """Clock times at which some window opens, and midnight."""
     edges = {0}
     for pack in law.packs:
-        edges |= {clock_us(window.from_) for window in pack.windows}
+        edges |= {clock_us(window.from_) + (window.closed == "none") for window in pack.windows}
     return edges
 
 
