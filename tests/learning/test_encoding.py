@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recommender.columns import Columns
 from recommender.errors import InvalidInput
 from recommender.learning.encoding import ContextEncoder
 
@@ -85,21 +84,3 @@ def test_an_instant_or_a_complex_number_is_not_read_as_the_number_that_was_learn
     encoder = ContextEncoder.fit(pd.DataFrame({"balance": [1.0, 2.0, 3.0]}), ())
     with pytest.raises(InvalidInput, match=r"'balance' was a number when the model was trained.* in row 0"):
         encoder.transform(pd.DataFrame({"balance": values}))
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        pd.DataFrame({"balance": [1.0, -np.inf], "days": [1.0, 2.0]}),
-        pd.DataFrame({"balance": pd.array([1.0, -np.inf], dtype="Float64"), "days": [1, 2]}),
-        pd.DataFrame({"balance": [1, -np.inf], "days": [1, 2]}, dtype=object),
-        [{"balance": 1.0, "days": 2.0}, {"balance": -np.inf, "days": None}],
-    ],
-    ids=["array", "nullable", "objects", "rows"],
-)
-def test_infinity_is_refused_as_a_log_refuses_it(table):
-    """On every road into the matrix; of what is missing nothing is said."""
-    encoder = ContextEncoder.fit(pd.DataFrame({"balance": [1.0, 2.0], "days": [1.0, 2.0]}), ())
-    columns = Columns.of(table)
-    with pytest.raises(InvalidInput, match=r"'balance' holds infinity.* in row 1"):
-        encoder.fill(np.empty((2, 2)), columns, range(2))

@@ -101,7 +101,7 @@ class ContextEncoder:
         Raises
         ------
         InvalidInput
-            When a column is missing, or a number column holds text that is not a number, or infinity.
+            When a column is missing, or a number column holds text that is not a number.
         """
         missing = [column.name for column in self.columns if column.name not in context]
         if missing:
@@ -124,15 +124,11 @@ class ContextEncoder:
             if isinstance(source, list):
                 listed.append((position, source))
             elif isinstance(source, np.ndarray) and source.dtype == np.float64:
-                matrix[:, position] = _without_infinity(source, column.name)
+                matrix[:, position] = source
             else:
                 matrix[:, position] = _numbers(pd.Series(source, name=column.name))
         if set(map(type, chain.from_iterable(values for _, values in listed))) <= NUMBERS:
-            numbers = as_floats([values for _, values in listed])
-            if np.isinf(numbers).any():  # asked once for all: a single account is read in microseconds
-                for (position, _), values in zip(listed, numbers, strict=True):
-                    _without_infinity(values, self.columns[position].name)
-            matrix[:, [position for position, _ in listed]] = numbers.T
+            matrix[:, [position for position, _ in listed]] = as_floats([values for _, values in listed]).T
             return
         for position, values in listed:
             matrix[:, position] = _numbers(pd.Series(values, dtype=object, name=self.columns[position].name))
@@ -179,8 +175,9 @@ def _is_number_like(series: pd.Series) -> bool:
 
 def _numbers(series: pd.Series) -> NDArray[np.float64]:
     dtype = series.dtype
-    # A log refuses these, so no number was learnt from them.
-    if _is_instant(dtype) or pd.api.types.is_complex_dtype(dtype):
+    if _is_instant(dtype) or pd.api.types.is_complex_dtype(
+        dtype
+    ):  # a log refuses them, so no number was learnt from them
         rows = np.flatnonzero(series.notna().to_numpy())
         if rows.size:
             raise _no_number(series, rows)
@@ -191,19 +188,7 @@ def _numbers(series: pd.Series) -> NDArray[np.float64]:
         if rows.size:
             raise _no_number(series, rows)
         series = numbers
-    return _without_infinity(
-        np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64), str(series.name)
-    )
-
-
-def _without_infinity(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """The same numbers; a log refuses infinite ones, so that nothing was learnt of them."""
-    if (infinite := np.flatnonzero(np.isinf(values))).size:
-        raise InvalidInput.in_column(
-            name, "holds infinity, which no log has taught", values=values[infinite], rows=infinite.tolist(),
-            mend="Replace infinities by NaN (missing) or by the largest meaningful value.",
-        )  # fmt: skip
-    return values
+    return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 def _is_instant(dtype: Any) -> bool:
