@@ -175,9 +175,8 @@ def _is_number_like(series: pd.Series) -> bool:
 
 def _numbers(series: pd.Series) -> NDArray[np.float64]:
     dtype = series.dtype
-    if _is_instant(dtype) or pd.api.types.is_complex_dtype(
-        dtype
-    ):  # a log refuses them, so no number was learnt from them
+    # A log refuses these, so no number was learnt from them.
+    if _is_instant(dtype) or pd.api.types.is_complex_dtype(dtype):
         rows = np.flatnonzero(series.notna().to_numpy())
         if rows.size:
             raise _no_number(series, rows)
