@@ -18,7 +18,7 @@ __all__ = ["RegistryFollower"]
 
 _log = structlog.get_logger(__name__)
 _FIRST_LOOK_SECONDS = 60.0  # a start with nothing to serve waits so long for the registry
-_LAST_CHAMPION_SECONDS = 10.0  # a start with the last champion: MLflow tries a database that is away for a minute
+_LAST_CHAMPION_SECONDS = 10.0  # a start with the last champion: a server may hang for longer
 _STOP_SECONDS = 3.0  # a look at a registry that is away is left behind; files are moved into place whole
 T = TypeVar("T")
 

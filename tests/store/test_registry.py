@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -294,6 +296,15 @@ def test_a_registry_that_is_away_is_said_at_once_and_no_password_with_it(tmp_pat
     with pytest.raises(RegistryError, match=r"does not answer .*Check the address") as refused:
         Registry(uri, tmp_path).current()
     assert "secret" not in str(refused.value)
+
+
+def test_a_database_of_another_mlflow_names_the_mend(registry: Registry) -> None:
+    """It answers; what it needs is an upgrade, and that is said."""
+    with closing(sqlite3.connect(registry.tracking_uri.removeprefix("sqlite:///"))) as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        database.commit()
+    with pytest.raises(RegistryError, match=r"schema of another MLflow.*mlflow db upgrade"):
+        Registry(registry.tracking_uri, registry.artifact_root).current()
 
 
 def test_rollback_goes_to_the_last_champion_that_is_still_there(registry: Registry, train: Callable[..., int]) -> None:

@@ -50,10 +50,15 @@ def open_client(tracking_uri: str) -> Any:
     if _DATABASE.match(tracking_uri):
         _look_at_database(tracking_uri)
     with quiet():
-        client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
         try:
+            client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
             client.search_registered_models(max_results=1)  # builds the registry's store too, while it is quiet
         except (MlflowException, OSError, sa.exc.SQLAlchemyError) as error:
+            if "out-of-date database schema" in str(error):
+                raise RegistryError(
+                    f"The registry at {_place(tracking_uri)} has the schema of another MLflow. Make a backup, then "
+                    "run: mlflow db upgrade ADDRESS"
+                ) from error
             raise _away(tracking_uri, error) from error
     return client
 
@@ -72,15 +77,19 @@ def _look_at_database(uri: str) -> None:
 
 
 def _away(uri: str, error: BaseException) -> RegistryError:
-    """The address may hold a password, and so may what its driver says of it: only the kind of trouble is told."""
-    try:
-        place = sa.make_url(uri).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        place = uri.rsplit("@", 1)[-1]
+    """What its driver says may hold the password: only the kind of trouble is told."""
     return RegistryError(
-        f"The registry at {place} does not answer ({type(error).__name__}). Check the address, the rights on it and "
-        "that its server is up."
+        f"The registry at {_place(uri)} does not answer ({type(error).__name__}). Check the address, the rights on it "
+        "and that its server is up."
     )
+
+
+def _place(uri: str) -> str:
+    """An address without its password."""
+    try:
+        return sa.make_url(uri).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return uri.rsplit("@", 1)[-1]
 
 
 @contextmanager
