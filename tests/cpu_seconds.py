@@ -1,4 +1,4 @@
-"""CPU seconds of the tests by folder, and of the dearest: ``python -m pytest -p tests.cpu_seconds ...``.
+"""CPU seconds of the tests by folder, of the dearest files and tests: ``python -m pytest -p tests.cpu_seconds ...``.
 
 Wall time hangs on what else the machine does; CPU time hardly. A test pays for the fixtures that it is the first to ask
 for and for child processes once they are waited for; those forked by :mod:`tests.forked` are not counted.
@@ -34,17 +34,20 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 @pytest.hookimpl
 def pytest_terminal_summary(terminalreporter):
-    """Sums and the dearest twenty."""
+    """Sums, the dearest eighty files, the dearest eighty tests."""
     tests: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
             if getattr(report, "when", None) == "teardown":
                 tests[report.nodeid] = dict(report.user_properties)[_NAME]
-    folders: Counter[str] = Counter()
+    files: Counter[str] = Counter()
     for name, seconds in tests.items():
-        folders[name.split("::")[0].rpartition("/")[0]] += seconds
+        files[name.split("::")[0]] += seconds
+    folders: Counter[str] = Counter()
+    for name, seconds in files.items():
+        folders[name.rpartition("/")[0]] += seconds
     terminalreporter.section(f"{sum(tests.values()):.0f} CPU seconds")
-    for name, seconds in [*folders.most_common(), *tests.most_common(20)]:
+    for name, seconds in [*folders.most_common(), *files.most_common(80), *tests.most_common(80)]:
         terminalreporter.write_line(f"{seconds:8.1f} {name}")
 
 
