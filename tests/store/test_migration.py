@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,10 +23,35 @@ from recommender.store.decision_log.schema import SCHEMA_REVISION, metadata
 from tests.store.conftest import NOON
 
 
+def _schema(engine: sa.Engine) -> dict[str, object]:
+    """What a database says of its tables; the order of columns and of what hangs on a table means nothing."""
+    told: dict[str, object] = {}
+    inspector = sa.inspect(engine)
+    for name in inspector.get_table_names():
+        kinds = ("columns", "indexes", "unique_constraints", "check_constraints", "foreign_keys")
+        parts = {kind: sorted(map(_words, getattr(inspector, f"get_{kind}")(name))) for kind in kinds}
+        told[name] = parts | {"key": _words(inspector.get_pk_constraint(name))}
+    return told
+
+
+def _words(told: Mapping[str, object]) -> str:
+    return str({name: _words(one) if isinstance(one, Mapping) else str(one) for name, one in told.items()})
+
+
 def test_the_migrations_build_exactly_the_tables_that_the_code_uses(empty_url: str) -> None:
-    """No difference is left between the migrated database and the metadata."""
-    with DecisionLog.create(empty_url) as log, log.engine.connect() as connection:
+    """A new log, made at once, and one that was migrated step by step are one schema and one revision."""
+    engine = open_engine(empty_url)
+    migration.upgrade(engine, SCHEMA_REVISION)
+    with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    migrated = _schema(engine)
+    assert migration.current_revision(engine) == SCHEMA_REVISION
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    engine.dispose()
+    with DecisionLog.create(empty_url) as log:
+        assert _schema(log.engine) == migrated
         assert migration.current_revision(log.engine) == SCHEMA_REVISION
 
 
@@ -114,6 +140,14 @@ def test_workers_that_start_at_once_upgrade_a_log_with_rows_once(empty_url: str,
         assert list(pool.map(begin, range(4))) == [(1, 1)] * 4
 
 
+def older(url: str) -> str:
+    """A log of the revision before: there is something to migrate."""
+    engine = open_engine(url)
+    migration.upgrade(engine, f"{int(SCHEMA_REVISION) - 1:04}")
+    engine.dispose()
+    return url
+
+
 class SlowMigration:
     """Lets one migration wait in the middle, and counts those that began."""
 
@@ -147,7 +181,8 @@ def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(
     empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """An index of millions of rows takes minutes: the limits of requests do not hold for it, and who waits says so."""
-    slow, url = SlowMigration(monkeypatch), impatient(empty_url, monkeypatch)
+    url = impatient(older(empty_url), monkeypatch)
+    slow = SlowMigration(monkeypatch)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(DecisionLog.upgrade, url)
         assert slow.began.wait(30)
@@ -171,7 +206,8 @@ def test_a_migration_may_take_longer_than_a_request_and_others_wait_for_it(
 
 def test_who_waits_for_a_migration_too_long_is_told_what_to_do(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is done twice, and the migration itself goes on."""
-    slow, url = SlowMigration(monkeypatch), impatient(empty_url, monkeypatch)
+    url = impatient(older(empty_url), monkeypatch)
+    slow = SlowMigration(monkeypatch)
     monkeypatch.setattr("recommender.store.decision_log.migration_turns._LONGEST_SECONDS", 0.2)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(DecisionLog.upgrade, url)
@@ -186,6 +222,7 @@ def test_who_waits_for_a_migration_too_long_is_told_what_to_do(empty_url: str, m
 def test_a_migration_that_was_killed_holds_nobody(tmp_path: Path) -> None:
     """Its lock ends with its process, and the file that it left is in nobody's way."""
     path = tmp_path / "decisions.db"
+    older(f"sqlite:///{path}")
     killed = (
         "import os, sys\n"
         "from recommender.store.decision_log import migration\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from recommender.store.decision_log.database import refuse_missing_file, write
 from recommender.store.decision_log.migration_turns import hold_migration, migration_file
-from recommender.store.decision_log.schema import SCHEMA_REVISION, SchemaMismatch
+from recommender.store.decision_log.schema import SCHEMA_REVISION, SchemaMismatch, metadata
 
 __all__ = ["check_revision", "current_revision", "downgrade", "upgrade"]
 
@@ -37,6 +38,9 @@ def upgrade(engine: sa.Engine, revision: str = "head") -> None:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.text("SET LOCAL lock_timeout = '5s'"))  # nobody queues behind a table it cannot get
             hold_migration(connection)
+        if revision == "head" and _revision(connection) is None:
+            _create(connection)
+            return
         _refuse_newer(connection)
         command.upgrade(_config(connection), revision)
 
@@ -67,7 +71,7 @@ def downgrade(engine: sa.Engine, revision: str) -> None:
 def current_revision(engine: sa.Engine) -> str | None:
     """Revision the database is at; None for one without our tables."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
 
 
 def check_revision(engine: sa.Engine) -> None:
@@ -79,10 +83,10 @@ def check_revision(engine: sa.Engine) -> None:
         Says whether to create or upgrade the database, or the code.
     """
     with engine.connect() as connection:
+        revision = _revision(connection)
+        if revision == SCHEMA_REVISION:
+            return
         _refuse_newer(connection)
-        revision = MigrationContext.configure(connection).get_current_revision()
-    if revision == SCHEMA_REVISION:
-        return
     shown = engine.url.render_as_string(hide_password=True)
     if revision is None:
         raise SchemaMismatch(f"There is no decision log at {shown}. Create it once with DecisionLog.create(url).")
@@ -92,15 +96,30 @@ def check_revision(engine: sa.Engine) -> None:
     )
 
 
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _create(connection: sa.Connection) -> None:
+    """Build what all migrations together would build: they take twenty times as long on a database without rows."""
+    metadata.create_all(connection, checkfirst=False)
+    MigrationContext.configure(connection).stamp(_scripts(), SCHEMA_REVISION)
+
+
 def _refuse_newer(connection: sa.Connection) -> None:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config(connection)).walk_revisions()}
+    revision = _revision(connection)
+    known = {script.revision for script in _scripts().walk_revisions()}
     if revision is not None and revision not in known:
         shown = connection.engine.url.render_as_string(hide_password=True)
         raise SchemaMismatch(
             f"The decision log at {shown} has schema revision {revision}, which this version does not know "
             f"(its newest is {SCHEMA_REVISION}). Update this software, or restore a backup made before."
         )
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(Path(__file__).parent / "migrations")
 
 
 def _config(connection: sa.Connection) -> Config:
