@@ -21,6 +21,7 @@ from api.pages.page_data import Portfolio
 from api.pages.rendering import Page
 from api.pages.rule_words import citation_in_words, rule_in_words
 from api.pages.section_pages import add_page
+from api.pages.shown import Shown
 from api.service.offering import RequestOffers
 from recommender.deciding import WeekAhead, week_ahead
 from recommender.rules import PURPOSES, named_holidays, named_packs
@@ -173,6 +174,10 @@ class _Hours:
             subdivision=self._case.text("subdivision"),
         )  # fmt: skip
 
+    @cached_property
+    def _named_days(self) -> dict[date, Shown]:
+        return {day: self._page.formats.weekday_day(day, long=True) for day in self._days}
+
     def _words(self, rules: Iterable[str]) -> str:
         """Rules in words, each looked up once."""
         known, wanted = self._named, list(rules)
@@ -188,8 +193,7 @@ class _Hours:
 
     def _when(self, row: Mapping[Any, Any]) -> str:
         """Day and hour inside a sentence."""
-        day = self._page.formats.weekday_day(row["date"], long=True)
-        return self._page.text("{day}, {hour}", day=day, hour=f"{int(row['hour'])}:00")
+        return self._page.text("{day}, {hour}", day=self._named_days[row["date"]], hour=f"{int(row['hour'])}:00")
 
     def _first(self, row: Mapping[Any, Any]) -> str:
         """Day and hour where a line begins."""
@@ -245,8 +249,7 @@ class _Hours:
 
     def holidays(self) -> list[tuple[str, str, str]]:
         """Day, name and language of the name of each holiday."""
-        days = {day: self._page.formats.weekday_day(day, long=True).text for day in self._holidays}
-        return [(_capital(days[day]), *named) for day, named in self._holidays.items()]
+        return [(_capital(self._named_days[day].text), *named) for day, named in self._holidays.items()]
 
     def basis(self) -> Basis:
         """One account from the moment that its week begins at."""

@@ -131,6 +131,8 @@ def _hours(made: Any, channel: str, cells: Mapping[Any, NDArray[np.int64]]) -> p
     best = best.drop_duplicates("hour").set_index("hour")
     others = [name for name in made.actions.factor_names if name not in ("channel", "hour")]
     names = [*_VALUES, *others, "template_id", *made.values]
+    on_channel = [int(action) for some in cells.values() for action in some]
+    closed = dict(zip(on_channel, made.eligibility.rules_of(0, on_channel), strict=True))
     rows = []
     for position, hour in enumerate(made.actions.factors["hour"]):
         when = made.eligibility.contact_at[0, position]
@@ -145,8 +147,8 @@ def _hours(made: Any, channel: str, cells: Mapping[Any, NDArray[np.int64]]) -> p
         if row["legal"]:
             row |= best.loc[hour, names].to_dict()
         else:
-            first, *others = (made.eligibility.rules(0, int(action)) for action in cells[hour])
-            closing = [rule for rule in first if all(rule in one for one in others)] or list(first)
+            first, *rest = (closed[int(action)] for action in cells[hour])
+            closing = [rule for rule in first if all(rule in one for one in rest)] or list(first)
             cited = [made.eligibility.provenance.citation(rule) for rule in closing]
             row |= {"rules": ";".join(closing), "citations": ";".join(one for one in cited if one)}
             row |= {name: np.nan if name in _VALUES or name in made.values else None for name in names}

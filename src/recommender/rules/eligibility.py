@@ -139,11 +139,19 @@ class Eligibility:
 
     def rules(self, row: int, action: int) -> tuple[str, ...]:
         """Ids of every rule that removes an action of an account; empty where it is eligible."""
-        if action == self._case.guardrails.actions.no_contact_index:
-            return ()
-        if self._case.guardrails.cells.channel[action] < 0:
-            return ("input",)
-        return tuple(rule for rule, gone in self._gone(row).items() if gone[action])
+        return self.rules_of(row, [action])[0]
+
+    def rules_of(self, row: int, actions: Sequence[int]) -> list[tuple[str, ...]]:
+        """Rules of several actions of an account, which is judged once."""
+        idle, channel = self._case.guardrails.actions.no_contact_index, self._case.guardrails.cells.channel
+        gone = self._gone(row)
+
+        def of(action: int) -> tuple[str, ...]:
+            if action == idle:
+                return ()
+            return ("input",) if channel[action] < 0 else tuple(rule for rule, out in gone.items() if out[action])
+
+        return [of(int(action)) for action in actions]
 
     def citations(self, row: int, action: int) -> tuple[str, ...]:
         """Law and article behind each rule that removes the action."""
