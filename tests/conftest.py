@@ -1,5 +1,6 @@
 """Shared logs with known truth; small, so that the quick tests stay quick."""
 
+import atexit
 import gc
 import os
 from pathlib import Path
@@ -98,13 +99,11 @@ def pytest_collection_finish():
     """Set what lives on aside, once."""
     gc.collect()
     gc.freeze()
+    # Given back at the very end, after pytest has looked for circles five times: what is never collected reads as
+    # leaked when extensions of C++ end.
+    atexit.register(gc.unfreeze)
     gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
     gc.enable()
-
-
-def pytest_unconfigure():
-    """Give back what was set aside: what is never collected reads as leaked when extensions of C++ end."""
-    gc.unfreeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -26,6 +26,13 @@ MOMENTS = [
     ("CO", "Africa/Cairo", "2026-10-29T23:00:00+02:00"),  # the hour before midnight comes twice, on a Thursday
     ("CL", "America/Santiago", "2026-09-06T01:00:00-03:00"),  # midnight does not exist
 ]
+#: The days of a law hang on no database: PostgreSQL is asked about every moment in the long proofs only.
+EVERYWHERE = [
+    pytest.param(kind, *moment, marks=[pytest.mark.postgres] * (kind == "postgresql") + [pytest.mark.proof] * late)
+    for kind in ("sqlite", "postgresql")
+    for number, moment in enumerate(MOMENTS)
+    for late in [kind == "postgresql" and number in (1, 2, 3)]
+]
 AROUND = [timedelta(seconds=one) for one in (-7_200, -3_601, -3_600, -1, 0, 1, 599, 3_599, 3_600, 7_200)]
 DEBTORS, ACCOUNTS = 6, 4
 
@@ -54,7 +61,7 @@ def planned(url: str) -> list[tuple[str, datetime, datetime]]:
     return [(row.debtor_id, row.contact_at, row.decided_at) for row in rows if row.action_factors.get("channel")]
 
 
-@pytest.mark.parametrize(("country", "zone", "middle"), MOMENTS)
+@pytest.mark.parametrize(("empty_url", "country", "zone", "middle"), EVERYWHERE, indirect=["empty_url"])
 def test_caps_hold_over_midnight_and_changes_of_the_clock(empty_url: str, country: str, zone: str, middle: str) -> None:
     """One contact a local day and three a week of the debtor, whatever the order, the service and the clock."""
     bodies, local = asked(random.Random(16), country, zone, datetime.fromisoformat(middle)), ZoneInfo(zone)
@@ -72,7 +79,7 @@ def test_caps_hold_over_midnight_and_changes_of_the_clock(empty_url: str, countr
     assert all(7 <= at.astimezone(local).hour < 21 for _, at, _ in contacts)
 
 
-@pytest.mark.parametrize(("country", "zone", "middle"), MOMENTS)
+@pytest.mark.parametrize(("empty_url", "country", "zone", "middle"), EVERYWHERE, indirect=["empty_url"])
 def test_what_was_sent_at_midnight_counts_for_the_day_that_it_was_sent_on(
     empty_url: str, country: str, zone: str, middle: str
 ) -> None:

@@ -116,7 +116,7 @@ def test_an_hour_is_closed_by_the_rules_that_close_all_that_could_be_done_in_it(
     rules = {int(cells[9][0]): friendly, int(cells[9][1]): firm}
     eligibility = SimpleNamespace(
         contact_at=np.array([["2026-12-07T14:00", "2026-12-07T23:00"]], dtype="datetime64[us]"),
-        rules=lambda _, action: rules.get(action, ("window",)),
+        rules_of=lambda _, asked: [rules.get(action, ("window",)) for action in asked],
         provenance=SimpleNamespace(citation=lambda rule: "" if rule == "cap" else f"law of the {rule}"),
     )
     ranked = pd.DataFrame(columns=["channel", "hour", "tone", "expected_reward", "lo", "hi", "rank", "template_id"])
@@ -140,7 +140,7 @@ def test_what_closes_an_hour_closes_every_tone_of_it(rules_of_tones: list[list[s
     space = ActionSpace({"channel": ["call"], "hour": [9], "tone": tones})
     eligibility = SimpleNamespace(
         contact_at=np.array([["2026-12-07T14:00"]], dtype="datetime64[us]"),
-        rules=lambda _, action: tuple(rules_of_tones[action]),
+        rules_of=lambda _, asked: [tuple(rules_of_tones[action]) for action in asked],
         provenance=SimpleNamespace(citation=lambda rule: rule),
     )
     ranked = pd.DataFrame(columns=["channel", "hour", "tone", "expected_reward", "lo", "hi", "rank", "template_id"])

@@ -59,8 +59,8 @@ def told(decide):  # noqa: F811
 
 @pytest.fixture
 def log(tmp_path, told, monkeypatch):
-    """A log that is read seven decisions at a time."""
-    monkeypatch.setattr(log_facts, "_ROWS", 7)
+    """A log that is read 23 decisions at a time."""
+    monkeypatch.setattr(log_facts, "_ROWS", 23)
     with DecisionLog.create(f"sqlite:///{tmp_path}/log.db") as opened:
         opened.record(told[0])
         opened.record_outcomes(told[1])
