@@ -124,6 +124,24 @@ def test_the_estimate_is_moved_at_most_as_far_as_it_may():
         assert shift_towards(rough, calm, np.arange(400), limit=0.01).amount == pytest.approx(0.01 * way)
 
 
+def test_how_far_the_estimate_is_moved_is_worked_out_by_hand():
+    """The share of its own formula: squared bias at least two and a half variances, none beyond three errors."""
+    rng = np.random.default_rng(1)
+    shares = []
+    for bias in np.linspace(-0.6, 0.6, 41):
+        rough = rng.normal(0.0, 3.0, 300)
+        other = 0.3 * rough + rng.normal(bias, 0.5, 300)
+        difference = other - rough
+        gap, noise, own = difference.mean(), difference.var(ddof=1) / 300, rough.var(ddof=1) / 300
+        together = np.cov(rough, difference)[0, 1] / 300
+        share = 0.0 if gap**2 > 9 * noise else min(max(-together / max(gap**2, 2.5 * noise), 0.0), 1.0)
+        better = own + 2 * share * together + share**2 * max(gap**2, noise) < own
+        moved = shift_towards(rough, {"other": other}, np.arange(300), limit=np.inf)
+        assert moved.share == pytest.approx(share * better) and moved.amount == pytest.approx(share * better * gap)
+        shares.append(moved.share)
+    assert min(shares) == 0.0 and max(shares) > 0.5
+
+
 def test_a_weight_at_the_threshold_is_small_enough():
     """Switch-DR corrects up to and including the threshold: a row of exactly that weight counts."""
     given = {

@@ -60,11 +60,15 @@ def test_it_is_taken_back_account_by_account(agreed):
 def test_what_people_decided_holds_as_in_the_states_that_events_make(log, decide):
     """Whatever was told in whatever order, of one instant too: who is stopped or agreed to here is there."""
     rng = np.random.default_rng(4)
-    accounts = pd.DataFrame({"account_id": [f"A{n}" for n in range(120)], "debtor_id": [f"D{n // 2}" for n in range(120)]})
+    accounts = pd.DataFrame(
+        {"account_id": [f"A{n}" for n in range(120)], "debtor_id": [f"D{n // 2}" for n in range(120)]}
+    )
     log.record([decide(n, account_id=one.account_id, debtor_id=one.debtor_id, action=0, ranking=())
                 for n, one in enumerate(accounts.itertuples())])  # fmt: skip
-    told = [(n, str(word), AT - 5 * DAY + int(day) * DAY)
-            for n in range(120) for word in rng.permutation(CASE_DECISIONS) for day in rng.integers(0, 3, 1)]  # fmt: skip
+    each = [(n, str(word)) for n in range(120) for word in CASE_DECISIONS]
+    told = [
+        (n, word, AT - 5 * DAY + int(day) * DAY) for (n, word), day in zip(each, rng.integers(0, 3, 480), strict=True)
+    ]
     told = [told[at] for at in rng.permutation(len(told))[:300]]
     log.record_outcomes([OutcomeRecord(decision_id=f"d{n:05d}", outcome=word, occurred_at=at) for n, word, at in told])
     events = pd.DataFrame({"account_id": [f"A{n}" for n, _, _ in told], "outcome": [word for _, word, _ in told],
