@@ -135,6 +135,33 @@ def test_a_call_is_repeated_where_that_helps_and_decides_once(app, monkeypatch):
     assert told.value.status == 503
 
 
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("7", [7.0] * 3),
+        ("900", [30.0] * 3),
+        (None, [0.4, 0.8, 1.6]),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", [0.4, 0.8, 1.6]),
+    ],
+)
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_call_waits_as_long_as_the_service_asks(monkeypatch, status, asked, waits):
+    """Half a minute at most; where it says nothing, twice as long each time. What is refused is not repeated."""
+    slept, called = [], []
+    monkeypatch.setattr("time.sleep", slept.append)
+
+    def send(*request):
+        called.append(request)
+        return Sent(status, {} if asked is None else {"retry-after": asked}, b"{}")
+
+    with pytest.raises(ApiError):
+        Client("http://x", send=send).features()
+    assert slept == pytest.approx(waits) and len(called) == 4
+    with pytest.raises(ApiError):
+        Client("http://x", send=lambda *_: Sent(422, {"retry-after": "7"}, b"{}")).features()
+    assert len(slept) == 3
+
+
 def test_an_error_names_the_field_and_the_request(app):
     with pytest.raises(ApiError) as told:
         through(app).recommend([account("573001234567")])
