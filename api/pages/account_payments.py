@@ -39,7 +39,7 @@ def payments_section(page: Page, case: AccountCase) -> Section:
         "{count} payments are on record; the last one on {day}: {amount}.",
         len(told),
         day=page.formats.instant(at, case.zone).text,
-        amount=_money(page, amount, currency or case.currency).text,
+        amount=_money(page, amount, currency or case.currency).shown,
     )  # fmt: skip
     columns = [
         Column("paid_at", page.text("When"), number=False),
@@ -73,7 +73,7 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _money(page: Page, amount: float | None, currency: str | None) -> Any:
+def _money(page: Page, amount: float | None, currency: str | None) -> Cell:
     if amount is None:
         return Cell(page.text("amount not known"), "")
-    return page.formats.money(amount, currency) if currency else page.formats.count(amount)
+    return Cell.of(page.formats.money(amount, currency) if currency else page.formats.count(amount))

@@ -11,7 +11,7 @@ import sys
 import threading
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -58,6 +58,23 @@ def test_every_route_has_a_method_and_every_method_a_route():
         if inspect.isgenerator(told):
             list(told)
     assert called == {(method, re.sub(r"\{\w+\}", "{}", path)) for method, path in described}
+
+
+def test_every_page_is_of_what_was_asked_for():
+    """Whose decisions, since when and until when: the cursor says where to go on, and changes none of it."""
+    asked = {"account_id": "A 1", "debtor_id": None, "since": "2026-11-01T00:00:00+00:00", "limit": 2}
+    queries = []
+
+    def send(method, target, headers, body):
+        queries.append(dict(parse_qsl(urlsplit(target).query)))
+        at = len(queries)
+        return Sent(
+            200, {}, json.dumps({"decisions": [{"n": at}], "next_cursor": f"c{at}" if at < 4 else None}).encode()
+        )
+
+    assert [one["n"] for one in Client("http://x", send=send).decisions(**asked)] == [1, 2, 3, 4]
+    plain = {name: str(value) for name, value in asked.items() if value is not None}
+    assert queries == [plain, *(plain | {"cursor": f"c{at}"} for at in (1, 2, 3))]
 
 
 def through(app, failures=()):
@@ -116,6 +133,33 @@ def test_a_call_is_repeated_where_that_helps_and_decides_once(app, monkeypatch):
     with pytest.raises(ApiError) as told:
         through(app, [busy] * 4).features()
     assert told.value.status == 503
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("7", [7.0] * 3),
+        ("900", [30.0] * 3),
+        (None, [0.4, 0.8, 1.6]),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", [0.4, 0.8, 1.6]),
+    ],
+)
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_call_waits_as_long_as_the_service_asks(monkeypatch, status, asked, waits):
+    """Half a minute at most; where it says nothing, twice as long each time. What is refused is not repeated."""
+    slept, called = [], []
+    monkeypatch.setattr("time.sleep", slept.append)
+
+    def send(*request):
+        called.append(request)
+        return Sent(status, {} if asked is None else {"retry-after": asked}, b"{}")
+
+    with pytest.raises(ApiError):
+        Client("http://x", send=send).features()
+    assert slept == pytest.approx(waits) and len(called) == 4
+    with pytest.raises(ApiError):
+        Client("http://x", send=lambda *_: Sent(422, {"retry-after": "7"}, b"{}")).features()
+    assert len(slept) == 3
 
 
 def test_an_error_names_the_field_and_the_request(app):

@@ -15,9 +15,11 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from api.main import create_app
+from api.service.offering import OfferTerms, RequestOffers
 from recommender import ActionSpace, ContactStrategy, LoggedFeedback
+from recommender.offers import PriceList
 from recommender.settings import Settings
-from recommender.store.decision_log import DecisionLog, offers_made
+from recommender.store.decision_log import DecisionLog, Standing, offers_made
 from recommender.store.decision_log.schema import offers
 from tests.api.test_dispatches import AS_OF, account
 
@@ -274,3 +276,34 @@ def test_a_price_list_that_nothing_reads_is_noted(tmp_path):
         answer = service.answer(late("A")).json()
     assert any("RECOMMENDER_OFFERS" in note for note in answer["notes"])
     assert json.dumps(answer).count('"offer": {') == 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_taken_back_frees_what_nothing_else_binds(seed):
+    """An offer that was repeated costs once, till the last of its rows is taken back."""
+    rng = np.random.default_rng(seed)
+    prices = PriceList.from_toml(PRICES.format(budget="budget_minor = 1_000_000"))
+    rows = []
+    for n in range(12):
+        account_id, offer = f"A{rng.integers(3)}", str(rng.choice(["d5", "d20"]))
+        until = AS_OF + timedelta(days=int(rng.integers(1, 3)))
+        cost = {"d5": 5_000.0, "d20": 20_000.0}[offer]
+        ids = {"decision_id": f"d{n}", "account_id": account_id, "debtor_id": f"D{account_id}", "offer_id": offer}
+        times = {"made_at": AS_OF - timedelta(days=1), "expires_at": until}
+        rows.append(ids | times | {"status": "open", "cost_minor": cost})
+
+    def bound(some):
+        return sum(
+            {(one["account_id"], one["offer_id"], one["expires_at"]): one["cost_minor"] for one in some}.values()
+        )
+
+    elsewhere = 7_000.0  # to debtors whom nobody asks about
+    standing = Standing(offers=rows, committed_minor=elsewhere + bound(rows))
+    asked = RequestOffers(OfferTerms(prices), [], standing, AS_OF)
+    left = list(rows)
+    for at in rng.permutation(12).tolist():
+        asked.release(rows[at]["decision_id"])
+        left.remove(rows[at])
+        assert asked.desk().committed(AS_OF) == pytest.approx(elsewhere + bound(left))
+    asked.release("d0")  # again: nothing is left of it
+    assert asked.desk().committed(AS_OF) == pytest.approx(elsewhere)

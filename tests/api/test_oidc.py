@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import jwt
 import pytest
@@ -182,6 +183,26 @@ def test_scopes_are_translated_from_the_claim_that_the_settings_name(issuer):
         assert status(client, token) == 200
         assert status(client, token, "/v1/debtors/x") == 403
         assert status(client, issuer.token(scope="score")) == 403
+
+
+def test_a_token_without_the_name_of_a_key_is_read_where_there_is_but_one(issuer, rsa_keys):
+    """With a second key nobody knows which one is meant, whatever the order; the name that is told counts alone."""
+    settings = Settings(model_path=None, oidc_issuer=issuer.url, oidc_audience=AUDIENCE)
+    issuer.keys = {"one": rsa_keys[0], "two": rsa_keys[1]}
+    nameless = [jwt.encode(jwt.decode(issuer.token(name), options={"verify_signature": False}), key, "RS256")
+                for name, key in issuer.keys.items()]  # fmt: skip
+    published = issuer.documents()["/realm/keys"]["keys"]
+
+    async def story():
+        for some in ([0], [1], [0, 1], [1, 0]):
+            answers = issuer.documents() | {"/realm/keys": {"keys": [published[at] for at in some]}}
+            tokens = oidc.BearerTokens(settings, lambda url, told=answers: told[urlsplit(url).path])
+            for at, token in enumerate(nameless):
+                assert (await tokens.find(token) is not None) == (some == [at]), (some, at)
+            for at, name in enumerate(issuer.keys):
+                assert (await tokens.find(issuer.token(name)) is not None) == (at in some)
+
+    own_loop.run(story)
 
 
 def test_keys_turn_and_an_issuer_that_is_away_is_not_asked_all_the_time(issuer, rsa_keys, monkeypatch):

@@ -115,6 +115,16 @@ def test_numbered_weekdays_move_on_from_zero_or_one() -> None:
         assert list(aged(table, NOON, later(2)).values("weekday")) == moved
 
 
+@pytest.mark.parametrize("last", [6, 7])
+def test_weekdays_that_happen_to_be_missing_change_nothing(last: int) -> None:
+    """Whichever weekdays a portfolio has, numbers without a 7 count from 0: each moves on by itself."""
+    for some in range(1, 2**7):
+        told = [last - day for day in range(7) if some >> day & 1 or (day == 0 and last == 7)]
+        table = Columns.of([{"account_id": str(day), "weekday": day} for day in told])
+        low = last - 6
+        assert list(aged(table, NOON, later(3)).values("weekday")) == [(day - low + 3) % 7 + low for day in told]
+
+
 @pytest.fixture(scope="module")
 def strategy(made_once: MadeOnce) -> ContactStrategy:
     """Calls and messages are answered on the day of pay and the two after it, and next to never else."""

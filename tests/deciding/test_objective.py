@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recommender import ActionSpace
 from recommender.deciding import Accounts, Lever, Objective, decide, default_actions
 from recommender.deciding.offer_choice import OfferChoice
 from recommender.deciding.opinion import Opinions
@@ -123,3 +124,49 @@ def test_what_offers_give_up_is_taken_off_money_alone(strategy, accounts, monkey
     assert {name for name in plain if name.startswith("net_")} and {name for name in plain if name[:2] == "p_"}
     for name, values in plain.items():
         np.testing.assert_allclose(less[name], values - (1_000.0 if name.startswith("net_") else 0.0))
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_levers_are_worked_out_by_hand_action_by_action(idle):
+    """A weight leans gains and losses to one side; a floor is reached at its own value; a share is of what is open.
+
+    What is of unknown value is closed.
+    """
+    space = ActionSpace({"channel": ["sms", "email"], "hour": [9, 15]}, no_contact=idle)
+    levers = (
+        Lever(factor="channel", level="sms", weight=2.0, minimum_share=0.3),
+        Lever(factor="hour", level="15", weight=0.5),
+        Lever(factor="channel", level="email", floor=1.0, minimum_share=0.1),
+    )
+    rng = np.random.default_rng(0)
+    n, k = 80, len(space)
+    values = rng.integers(-3, 4, (n, k)).astype(float)
+    mask = rng.random((n, k)) < 0.6
+    mask[:, -1] = True
+    chance = np.where(mask, rng.random((n, k)), 0.0)
+    chance /= chance.sum(axis=1, keepdims=True)
+    unknown = np.where(rng.random((n, k)) < 0.1, np.nan, values)
+    objective = Objective(levers=levers)
+    leaned, shared = objective.weighted(values, space), objective.shared(chance, mask, space)
+    reached, (_, kept) = objective.above_floors(values, space), objective.leaned(unknown, space)
+    named = space.describe(range(k)).astype("str")
+    for row in range(n):
+        rest, nothing = 1.0, values[row, -1] if idle else 0.0
+        given = np.zeros(k)
+        for lever in levers:
+            own = [at for at in range(k) if named[lever.factor].iloc[at] == lever.level and mask[row, at]]
+            if lever.minimum_share and own:
+                rest -= lever.minimum_share
+                given[own] += lever.minimum_share / len(own)
+        np.testing.assert_allclose(shared[row], given + rest * chance[row])
+        for at in range(k):
+            mine = [one for one in levers if named[one.factor].iloc[at] == one.level]
+            weight = np.prod([one.weight for one in mine])
+            brings = values[row, at] - nothing
+            assert leaned[row, at] == nothing + (brings * weight if brings > 0 else brings / weight)
+            assert (weight >= 1) == (leaned[row, at] >= values[row, at]) or brings == 0 or weight == 1
+            floors = [one.floor for one in mine if one.floor is not None]
+            assert reached[row, at] == all(brings >= one for one in floors)
+            is_idle = idle and at == k - 1
+            if is_idle or np.isnan(unknown[row, at]):
+                assert kept[row, at] == is_idle

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recommender.evaluation import evaluate
-from recommender.evaluation.adaptive import shift_towards
+from recommender.evaluation.adaptive import select_by_error, shift_towards
 from recommender.evaluation.checks import LogVectors
 from recommender.evaluation.estimators import switch_dr
 from recommender.evaluation.gate import GateRules, decide
@@ -122,6 +122,45 @@ def test_the_estimate_is_moved_at_most_as_far_as_it_may():
         assert free.towards == "calm"
         assert 0.05 < way * free.amount <= 0.2
         assert shift_towards(rough, calm, np.arange(400), limit=0.01).amount == pytest.approx(0.01 * way)
+
+
+def test_how_far_the_estimate_is_moved_is_worked_out_by_hand():
+    """The share of its own formula: squared bias at least two and a half variances, none beyond three errors."""
+    rng = np.random.default_rng(1)
+    shares = []
+    for bias in np.linspace(-0.6, 0.6, 41):
+        rough = rng.normal(0.0, 3.0, 300)
+        other = 0.3 * rough + rng.normal(bias, 0.5, 300)
+        difference = other - rough
+        gap, noise, own = difference.mean(), difference.var(ddof=1) / 300, rough.var(ddof=1) / 300
+        together = np.cov(rough, difference)[0, 1] / 300
+        share = 0.0 if gap**2 > 9 * noise else min(max(-together / max(gap**2, 2.5 * noise), 0.0), 1.0)
+        better = own + 2 * share * together + share**2 * max(gap**2, noise) < own
+        moved = shift_towards(rough, {"other": other}, np.arange(300), limit=np.inf)
+        assert moved.share == pytest.approx(share * better) and moved.amount == pytest.approx(share * better * gap)
+        shares.append(moved.share)
+    assert min(shares) == 0.0 and max(shares) > 0.5
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_among_estimators_the_one_of_least_error_that_is_not_proven_biased_is_taken(seed):
+    """Variance and squared bias less its own noise, by hand; where all lie too far away the nearest one."""
+    rng = np.random.default_rng(seed)
+    unbiased, n = rng.normal(0.0, 2.0, 400), 400
+    candidates = {
+        (calm, bias): unbiased + bias + rng.normal(0.0, 0.4, n) - calm * (unbiased - unbiased.mean())
+        for calm in (0.0, 0.4, 0.9) for bias in (-0.3, 0.0, 0.02, 0.12)
+    }  # fmt: skip
+    wanted, far = {}, {}
+    for key, psi in candidates.items():
+        gap, noise = (psi - unbiased).mean(), (psi - unbiased).var(ddof=1) / n
+        wanted[key] = psi.var(ddof=1) / n + max(0.0, gap**2 - noise) if gap**2 <= 4 * noise else np.inf
+        far[key] = abs(gap)
+    best, errors = select_by_error(candidates, unbiased, np.arange(n))
+    assert errors == pytest.approx(wanted) and wanted[best] == min(wanted.values())
+    assert 1 < np.isfinite([*wanted.values()]).sum() < len(wanted)
+    biased = {key: psi for key, psi in candidates.items() if np.isinf(wanted[key])}
+    assert far[select_by_error(biased, unbiased, np.arange(n))[0]] == min(far[key] for key in biased)
 
 
 def test_a_weight_at_the_threshold_is_small_enough():

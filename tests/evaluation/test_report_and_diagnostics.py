@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -126,6 +127,31 @@ def test_what_the_figure_draws_are_the_numbers_of_the_tables(report):
             if i and np.isfinite(low):
                 assert ends[i] == pytest.approx([1_000 * low, 1_000 * high])
         assert len(points) > 1
+
+
+def test_colour_is_for_what_is_shown_first_and_for_slices_that_are_proven():
+    """The default estimator, and slices that are better or worse; all others are grey."""
+    verdicts = ["better", "worse", "not proven", "refused"]
+    numbers = {"ci_low": -1.0, "value": 0.5, "difference": 0.5, "ci_high": 1.0}
+    estimates = pd.DataFrame([{"estimator": name, "default": name == "dr", **numbers} for name in ("ips", "dr", "dm")])
+    slices = pd.DataFrame([{"slice": "s", "level": at, "rows": at, "verdict": one, **numbers}
+                           for at, one in enumerate(verdicts)])  # fmt: skip
+    told = SimpleNamespace(
+        table=estimates, slices=slices, diagnostics={"baseline_value": 0.0, "effective_sample_size": 9.0},
+        confidence=0.95, weight_quantiles=[(0.0, 1.0), (1.0, 2.0)], calibration=[],
+    )  # fmt: skip
+    axes = policy_figure(told).axes
+    for axis, rows, coloured in (
+        (axes[0], estimates["estimator"], {"dr"}),
+        (axes[3], slices["verdict"], {"better", "worse"}),
+    ):
+        names = rows.tolist()[::-1]
+        drawn = [
+            (names[int(line.get_ydata()[0])], line.get_color()) for line in axis.lines if line.get_color() != "#1b2a41"
+        ]
+        grey = {colour for name, colour in drawn if name not in coloured}
+        assert len(drawn) == 2 * len(names) and len(grey) == 1
+        assert {name for name, colour in drawn if colour not in grey} == coloured
 
 
 def test_every_code_that_is_raised_is_explained(report):

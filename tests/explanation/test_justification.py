@@ -3,6 +3,7 @@
 import re
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -56,6 +57,27 @@ def test_a_concept_needs_more_open_than_protected_weight(open_weight, said):
         by_feature=rows.assign(contribution_reward=[open_weight, open_weight - 1.0]),
     )
     assert (Wording.of("en").text(_SAYABLE[group]) in debtor_justification(contrast)) == said
+
+
+def test_only_what_speaks_for_the_contact_is_told_the_two_that_weigh_most():
+    """Whatever the signs: reasons against it, of no weight and of concepts that may not be named are left out."""
+    actions = ActionSpace({"channel": ["sms"]}, no_contact=True)
+    groups = SimpleNamespace(is_protected=lambda _: False)
+    rng, sizes_told = np.random.default_rng(0), set()
+    for _ in range(60):
+        names = [str(one) for one in rng.permutation([*_SAYABLE, "balance", "payment_history"])]
+        weights = rng.choice([-1.0, 0.0, 1.0], len(names)) * np.sort(rng.random(len(names)))[::-1]
+        table = pd.DataFrame({"group": names, "contribution_reward": weights})
+        contrast = SimpleNamespace(
+            a=0,
+            explanation=SimpleNamespace(language="en", actions=actions, groups=groups),
+            by_group=table,
+            by_feature=table.assign(feature="open"),
+        )
+        wanted = [_SAYABLE[name] for name, size in zip(names, weights, strict=True) if size > 0 and name in _SAYABLE]
+        assert debtor_justification(contrast, "en")[1:-1] == wanted[:2]
+        sizes_told.add(len(wanted[:2]))
+    assert sizes_told == {0, 1, 2}
 
 
 def test_every_sentence_is_translated():

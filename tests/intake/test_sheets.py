@@ -86,6 +86,24 @@ def test_the_table_is_found_in_a_workbook(tmp_path):
     )
 
 
+@pytest.mark.parametrize("place", [0, 5, N - 1])
+@pytest.mark.parametrize("label", ["Total", "Suma SAS", "Subtotal Bogota", "Gran Total", "Totalplay"])
+def test_a_line_whose_cells_are_no_sums_is_a_row(tmp_path, label, place):
+    """A debtor may be called what totals are called, and its line may be a cell short or one too long."""
+    for lines, read_on in (
+        ([",".join([label, *line.split(",")[1:]]) if at == place else line for at, line in enumerate(ROWS)], True),
+        (
+            [",".join([label, *line.split(",")[1:], "x"]) if at == place else line for at, line in enumerate(ROWS)],
+            False,
+        ),
+        ([",".join([label, *line.split(",")[1:-1]]) if at == place else line for at, line in enumerate(ROWS)], False),
+    ):
+        (tmp_path / "accounts.csv").write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+        read = read_table(tmp_path / "accounts.csv", table="accounts")
+        assert len(read) == N
+        assert not read_on or read["account_id"].iloc[place] == label
+
+
 @pytest.mark.parametrize("ending", ["zip", "csv", "dat", "xls"])
 def test_a_file_is_read_by_what_it_holds(tmp_path, ending):
     """Archives, packed files and texts, whatever their names say."""

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from recommender.learning.calibration import Calibration, calibrate
+from recommender.learning.calibration import LEAST_SLOPE, MOST_SLOPE, Calibration, calibrate
 from recommender.learning.calibration_now import _mean_path, _Parabolas, _paths, calibration_now
 
 N = 40_000
@@ -51,6 +51,23 @@ def test_what_moved_is_promised_as_it_is_now(moves: Moves) -> None:
     found = np.array([errors(moves, seed) for seed in (1, 2, 3)])
     assert abs(found[:, 0].mean()) > 0.15
     assert abs(found[:, 1].mean()) < 0.4 * abs(found[:, 0].mean())
+
+
+@pytest.mark.parametrize("advantage", [-3.0, 1.0, 9.0])
+@pytest.mark.parametrize("level", [-6.0, 0.0, 9.0])
+def test_whatever_the_newest_rows_say_the_order_is_never_turned_round(level: float, advantage: float) -> None:
+    """Slopes end where those of all rows may end: no gain turns into a harm, nor into many times itself."""
+    moves = (lambda t: 0.0 * t, lambda t: 1.0 + (advantage - 1.0) * t)
+    heights, gains, _, place = drawn(moves, 3, 4_000)
+    tilt = 1.0 + (level - 1.0) * place
+    chance = expit(-2.4 + tilt * (heights + 2.4) + moves[1](place) * gains)
+    target = (np.random.default_rng(4).random(4_000) < chance).astype(float)
+    now = calibration_now(calibrate(heights, gains, target, "binomial"), heights, gains, target, place)
+    assert 0.0 <= now.level <= MOST_SLOPE and LEAST_SLOPE <= now.advantage <= MOST_SLOPE
+    if advantage == level == 9.0:
+        assert now.level == now.advantage == MOST_SLOPE
+    if advantage == -3.0 and level == -6.0:
+        assert (now.level, now.advantage) == (0.0, LEAST_SLOPE)
 
 
 def test_what_stands_still_is_left_nearly_as_it_is() -> None:

@@ -22,7 +22,7 @@ from recommender.messages import (
     sms_length,
     stage_of,
 )
-from recommender.rules import CHANNELS, KINDS, TONES
+from recommender.rules import CHANNELS, KINDS, PURPOSES, TONES
 
 HEAD = 'schema = 1\nlanguage = "en"\n[[templates]]\nid = "a"\nchannels = ["sms"]\nstages = ["preventive"]\n'
 BODY = 'tone = "friendly"\nkind = "due_reminder"\n'
@@ -298,3 +298,18 @@ def test_a_text_hands_over_only_to_a_channel_that_was_agreed_to():
             (found,) = catalogue.template_ids(**asked, open_channels=channels)
             chosen = None if found is None else catalogue.get(found)
             assert (chosen is not None and chosen.handover == template.handover) == hands_over, template.id
+
+
+def test_whatsapp_takes_what_offers_or_wins_back_as_marketing_and_the_rest_as_utility():
+    """Every kind of text for every purpose under every category; offered ways to pay may be either."""
+    for kind in KINDS:
+        for purpose in PURPOSES:
+            is_marketing = kind == "incentive" or purpose == "win_back"
+            right = {"marketing"} if is_marketing else {"utility", *(["marketing"] if kind == "flexible_offer" else [])}
+            for category in ("utility", "marketing", "authentication"):
+                text = HEAD.replace("sms", "whatsapp") + BODY.replace("due_reminder", kind) + (
+                    f'variables = []\nbody = "Hello."\npurposes = ["{purpose}"]\nwhatsapp_template = "a"\n'
+                    f'whatsapp_category = "{category}"\n'
+                )  # fmt: skip
+                found = [one.rule for one in lint_catalogue(Catalogue.from_toml({"mine.toml": text}))]
+                assert found == ["whatsapp-category"] * (category not in right), (kind, purpose, category)

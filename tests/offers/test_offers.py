@@ -121,6 +121,25 @@ def test_an_account_that_comes_twice_keeps_the_dearer_offer_reserved() -> None:
     assert allowed(desk, accounts(first, again, {"balance_minor": 60_000}), [40] * 3) == [{"d10"}, {"d10"}, set()]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.sampled_from([None, "D"])), min_size=1, max_size=12),
+    st.integers(0, 60_000),
+)
+@settings(max_examples=60)
+def test_an_account_that_comes_again_costs_nothing_more(rows: list[tuple[int, str | None]], budget: int) -> None:
+    """Named once or several times, wherever its rows stand: everybody may be offered what they may be offered then."""
+    prices = PriceList.from_toml(LIST.replace("budget_minor = 100_000", f"budget_minor = {budget}"))
+    whose = dict(reversed(rows))
+    told = [{"account_id": f"A{number}", "debtor_id": whose[number], "balance_minor": 50_000 + 9_000 * number}
+            for number, _ in rows]  # fmt: skip
+    once = list({str(one["account_id"]): one for one in told}.values())
+    desk = OfferDesk(prices, authority="supervisor")
+    alone = dict(
+        zip((one["account_id"] for one in once), allowed(desk, accounts(*once), [40] * len(once)), strict=True)
+    )
+    assert allowed(desk, accounts(*told), [40] * len(told)) == [alone[one["account_id"]] for one in told]
+
+
 def test_a_list_that_rewards_waiting_is_refused() -> None:
     """More at a later stage, for some balance, is an error that names both offers."""
     worse = LIST.replace('percent = 20\nstages = ["extrajudicial", "judicial"]', 'percent = 20\nstages = ["judicial"]')

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import log_loss
 
 from pipelines import pages_reports, segment_values, training_record
 
@@ -76,3 +77,35 @@ def test_a_calibration_curve_says_how_sure_the_observed_rewards_are():
         assert (one["n"], one["observed"]) == (len(rows), pytest.approx(came.mean()))
         assert one["predicted"] == pytest.approx(predicted[rows].mean())
         assert (one["low"], one["high"]) == (pytest.approx(max(0.0, came.mean() - half)), came.mean() + half)
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
+def test_numbers_of_a_training_are_of_known_rewards_and_the_base_rate_has_its_own_loss(rate):
+    """The loss of a constant, as scikit-learn counts it; what is no number is not told."""
+    rng = np.random.default_rng(0)
+    reward = (rng.random(500) < rate).astype(float)
+    mature = np.arange(500) % 5 > 0
+    reward[~mature] = np.nan
+
+    class Log:
+        """Decisions, as far as they are asked about here."""
+
+        def __init__(self, rows):
+            self.reward, self.groups, self.mature = reward[rows], np.arange(500)[rows] // 3, mature[rows]
+            self.reward_kind = "binary"
+
+        def __len__(self):
+            return len(self.reward)
+
+        def take(self, rows):
+            return Log(rows)
+
+    report = {"event": {"members": ["linear", "trees"], "losses": [0.5, math.nan]}}
+    strategy = SimpleNamespace(exploration_cost_=0.04, reward_model_=SimpleNamespace(report_=report))
+    told = training_record.metrics_of(strategy, Log(np.arange(500)))
+    known = reward[mature]
+    assert told["base_rate"] == known.mean() and told["base_rate_low"] < known.mean() < told["base_rate_high"]
+    assert told["loss_base_rate"] == pytest.approx(log_loss(known, np.full(len(known), known.mean())))
+    assert (told["n_decisions"], told["n_mature"], told["n_clusters"]) == (500, 400, 167)
+    assert {name: value for name, value in told.items() if "fold" in name} == {"loss_out_of_fold.event.linear": 0.5}
+    assert told["exploration_cost"] == 0.04

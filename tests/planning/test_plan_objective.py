@@ -105,6 +105,20 @@ def test_the_scarce_messages_go_where_the_rung_gains_most(folder, strategy, name
     assert verify_folder(out) == []
 
 
+def test_what_waits_is_expected_to_bring_what_waiting_leaves(folder, strategy):
+    """Tomorrow's contacts bring half of what the same would bring today, in money as in what is maximised."""
+    (folder / "week.toml").write_text(CAPACITY + "[week]\nwait_share = 0.5\ncontacts_per_debtor = 1\n")
+    answer, out = planned(folder, "expected_amount", "--days", "2", capacity="week.toml")
+    assert answer.exit_code == 0, answer.exception
+    contacts = pd.read_parquet(out / "plan.parquet")
+    assert contacts.groupby("day").size().tolist() == [QUOTA] * 2
+    waits = 0.5 ** (contacts["day"] - 1)
+    for end in ("", "_low", "_high"):
+        amount = contacts[f"expected_amount{end.replace('ow', 'o').replace('high', 'hi')}"]
+        np.testing.assert_allclose(contacts[f"expected{end}"], waits * amount / 100)
+    assert (contacts["value"] <= contacts["expected"] + 1e-4).all()
+
+
 def test_levers_lean_stand_in_the_plan_and_in_the_log(folder, strategy):
     """A weight halves what an e-mail gains; a floor closes what stays below it, by name; decisions say by what."""
     url = f"sqlite:///{folder}/log.db"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from recommender.intake import AGREEMENT_DAYS
-from recommender.store.decision_log import agreed_accounts, stops
+from recommender.intake import AGREEMENT_DAYS, account_states
+from recommender.store.decision_log import OutcomeRecord, agreed_accounts, stopped_ids, stops
+from recommender.tables import CASE_DECISIONS
 
 AT = datetime(2026, 11, 24, 15, 20, 31, 5, tzinfo=UTC)
 TICK, DAY = timedelta(microseconds=1), timedelta(days=1)
@@ -52,3 +55,27 @@ def test_it_is_taken_back_account_by_account(agreed):
     assert agreed(*words, ("A2", "contact_agreed", AT - DAY)) == ("A2",)
     assert agreed(*words, ("A1", "contact_agreed", AT - DAY)) == ("A1",)
     assert agreed(("A1", "contact_stopped", AT - DAY), ("A1", "contact_resumed", AT - DAY)) == ()
+
+
+def test_what_people_decided_holds_as_in_the_states_that_events_make(log, decide):
+    """Whatever was told in whatever order, of one instant too: who is stopped or agreed to here is there."""
+    rng = np.random.default_rng(4)
+    accounts = pd.DataFrame(
+        {"account_id": [f"A{n}" for n in range(120)], "debtor_id": [f"D{n // 2}" for n in range(120)]}
+    )
+    log.record([decide(n, account_id=one.account_id, debtor_id=one.debtor_id, action=0, ranking=())
+                for n, one in enumerate(accounts.itertuples())])  # fmt: skip
+    each = [(n, str(word)) for n in range(120) for word in CASE_DECISIONS]
+    told = [
+        (n, word, AT - 5 * DAY + int(day) * DAY) for (n, word), day in zip(each, rng.integers(0, 3, 480), strict=True)
+    ]
+    told = [told[at] for at in rng.permutation(len(told))[:300]]
+    log.record_outcomes([OutcomeRecord(decision_id=f"d{n:05d}", outcome=word, occurred_at=at) for n, word, at in told])
+    events = pd.DataFrame({"account_id": [f"A{n}" for n, _, _ in told], "outcome": [word for _, word, _ in told],
+                           "occurred_at": [at for _, _, at in told]})  # fmt: skip
+    states = account_states(accounts, outcomes=events, as_of=AT)
+    stopped = [row for row, state in enumerate(states) if state.stopped]
+    named = {accounts.debtor_id[row] for row in stopped}
+    assert 10 < len(named) < 50 and {one for one in stopped_ids(log) if one.startswith("D")} == named
+    agreed = {accounts.account_id[row] for row, state in enumerate(states) if state.reviewed}
+    assert 10 < len(agreed) < 110 and set(agreed_accounts(log, AT)) == agreed

@@ -101,8 +101,9 @@ def test_where_nothing_is_known_the_account_that_is_told_acts_or_the_outcome_is_
         ("A1", "opt_out"), ("A3", "opt_out"), ("A7", "opt_out"), ("G", "opt_out"),
     ]  # fmt: skip
     assert words(log, "OTHER") == []
-    assert log.whose_are(["d00001", "d00006", "d00007"]) == {
-        "d00001": Whose("A1", "D"), "d00007": Whose("A7", "F"),
+    assert log.whose_are([f"d0000{one}" for one in range(1, 8)]) == {
+        "d00001": Whose("A1", "D"), "d00003": Whose("A3", "E"), "d00004": Whose("A7", "F"), "d00005": Whose("G", "G"),
+        "d00007": Whose("A7", "F"),
     }  # fmt: skip
 
 

@@ -84,6 +84,7 @@ from recommender.intake.reversals import taken_back
 from recommender.intake.states import (
     CASE_WORDS,
     LASTING_STOPS,
+    LIFTS,
     account_states,
     acts_when_told,
     is_stop,
@@ -122,6 +123,7 @@ __all__ = [
     "EVENT_DAYS",
     "FAILED",
     "LASTING_STOPS",
+    "LIFTS",
     "SAME_CONTACT_US",
     "DayEvidence",
     "DecimalEvidence",

@@ -46,7 +46,8 @@ class AmountScale:
     def of_later(cls, amount: NDArray[np.float64], *, log: bool, unit: float) -> AmountScale:
         """Scale of amounts that came after a fit: on the fit's log or unit, their own tails cut."""
         if log:
-            return cls(True, float(amount[amount > 0].min(initial=1.0)), np.inf)
+            positive = amount[amount > 0]
+            return cls(True, float(positive.min()) if positive.size else 1.0, np.inf)
         low, high = np.quantile(amount, [TAIL, 1 - TAIL])
         return cls(False, float(low), float(high), unit)
 

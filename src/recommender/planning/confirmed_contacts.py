@@ -183,11 +183,12 @@ def _expected(
     beliefs = {"expected": decided.expected_reward, "expected_low": decided.lo, "expected_high": decided.hi}
     if order.objective.name in ("reward", "gain"):
         worth = worth_of_reward(frame, strategy, capacity)
-        expected = {name: values[at, rank] * worth * share for name, values in beliefs.items()}
+        money = {name: values[at, rank] * worth for name, values in beliefs.items()}
     else:  # nobody has to say what a reward is worth
         minor = 1.0 if capacity.currency is None else 10.0 ** -minor_digits(capacity.currency)
         unknown = np.full(len(frame), np.nan)
         ends = {"expected": "", "expected_low": "_lo", "expected_high": "_hi"}
-        expected = {name: ladder.get(f"expected_amount{end}", unknown) * minor * share for name, end in ends.items()}
+        money = {name: ladder.get(f"expected_amount{end}", unknown) * minor for name, end in ends.items()}
+    expected = {name: value * share for name, value in money.items()}
     told = {} if case.desk is None else offer_columns(offer_terms(decided, case.desk, at.tolist(), action.tolist()))
     return pd.DataFrame({"row": rows, "round": planned["round"].to_numpy()} | expected | ladder | told)

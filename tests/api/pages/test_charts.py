@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.pages.charts import Bar, Dot, dots, hbars, nice_ticks
@@ -101,3 +101,29 @@ def test_promised_and_observed_have_an_axis_from_zero_to_their_largest(width):
     section = _calibration(Page("en", Settings(model_path=None)), document)
     shown = [one.text for one in texts(section.draw(width))]
     assert {"0%", "10%", "20%", "30%"} <= set(shown)
+
+
+NUMBERS = st.floats(-1e6, 1e6).filter(lambda one: one == 0.0 or abs(one) > 1e-3)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@given(
+    rows=st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=6).filter(
+        lambda rows: any(map(any, rows))
+    ),
+    zero_centred=st.booleans(),
+)
+@settings(max_examples=40)
+def test_lengths_of_bars_and_whiskers_are_their_numbers_and_stay_in_the_picture(width, rows, zero_centred):
+    """On one scale for all rows, from one line; the widest end, of whatever row, just fits."""
+    rows = [sorted(row) if zero_centred else sorted(map(abs, row)) for row in rows]
+    drawing = hbars([Bar("x", value, "1", low, high) for low, value, high in rows], width, zero_centred=zero_centred)
+    bars = [one.at for one in drawing.shapes if one.kind == "rect"]
+    flat = [one.at for one in drawing.shapes if one.kind == "line" and one.at[1] == one.at[3]]
+    start = next(x + (wide if value < 0 else 0.0) for (x, _, wide, _), (_, value, _) in zip(bars, rows, strict=True))
+    scale = max(abs(x1 - start) for line in flat for x1 in line[::2]) / max(abs(one) for row in rows for one in row)
+    for (x, _, wide, _), (x1, _, x2, _), (low, value, high) in zip(bars, flat, rows, strict=True):
+        assert x == pytest.approx(start + min(value * scale, 0.0), abs=1e-6)
+        assert wide == pytest.approx(abs(value) * scale, abs=1e-6)
+        assert (x1, x2) == (pytest.approx(start + low * scale, abs=1e-6), pytest.approx(start + high * scale, abs=1e-6))
+        assert min(x, x1, x2) >= -1e-6 and max(x + wide, x1, x2) <= width + 1e-6

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from recommender.errors import InvalidInput
-from recommender.intake import AGREEMENT_DAYS, ASKS
+from recommender.intake import AGREEMENT_DAYS, ASKS, LIFTS
 from recommender.store.decision_log.contact_event import STOPPED, ContactEvent
 from recommender.store.decision_log.decisions import DecisionLog
 from recommender.store.decision_log.ledger import StaleStanding
@@ -156,7 +156,7 @@ def _decided(log: DecisionLog) -> list[tuple[str, str, str, datetime]]:
         told = [*connection.execute(query), *connection.execute(kept)]
     decided = [(str(account), str(debtor), word, at) for account, debtor, word, at in told]
     # at one instant the stop wins, as in the states that events make
-    return sorted(sorted(decided, key=lambda one: one[2], reverse=True), key=lambda one: one[3])
+    return sorted(decided, key=lambda one: (one[3], one[2] not in LIFTS))
 
 
 def _asked_since(log: DecisionLog, debtors: list[str]) -> dict[str, datetime]:
