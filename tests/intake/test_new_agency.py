@@ -9,11 +9,14 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import lzma
+import tarfile
 import zipfile
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from recommender.errors import InvalidInput
@@ -267,7 +270,7 @@ def test_the_sheet_that_holds_the_table_is_read(tmp_path):
 
 
 def test_packed_files(tmp_path):
-    """What gzip holds is read by what it is; another packing is named."""
+    """What gzip, bzip2, xz, zstd hold is read by what it is; another packing is named."""
     packed = io.BytesIO()
     ACCOUNTS.to_parquet(packed)
     (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(packed.getvalue()))
@@ -275,6 +278,17 @@ def test_packed_files(tmp_path):
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(gzip.compress(ACCOUNTS.to_csv(index=False).encode())))
     for name in ("a.parquet.gz", "a.jsonl.gz", "a.csv.gz"):
         assert read_table(tmp_path / name, table="accounts")["account_id"].tolist() == IDS
-    (tmp_path / "b.csv").write_bytes(bz2.compress(b"account_id\n1\n"))
-    with pytest.raises(InvalidInput, match="bzip2"):
-        read_table(tmp_path / "b.csv", table="accounts")
+    text = ACCOUNTS.to_csv(index=False).encode()
+    zstd = pa.compress(text, codec="zstd", asbytes=True)
+    for name, packed_text in (("a.csv.bz2", bz2.compress(text)), ("xz.csv", lzma.compress(text)), ("a.csv.zst", zstd)):
+        (tmp_path / name).write_bytes(packed_text)
+        assert read_table(tmp_path / name, table="accounts")["account_id"].tolist() == IDS
+        (tmp_path / name).write_bytes(packed_text[: len(packed_text) // 2])
+        with pytest.raises(InvalidInput, match=r"cannot be read|holds no"):
+            read_table(tmp_path / name, table="accounts")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a.jsonl.gz", "a.jsonl.gz")
+    (tmp_path / "a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(600))
+    for name, kind in (("a.tar.gz", "tar"), ("a.7z", "7-Zip")):
+        with pytest.raises(InvalidInput, match=rf"is packed \({kind}\)"):
+            read_table(tmp_path / name, table="accounts")

@@ -8,6 +8,7 @@ from recommender.intake.acting_events import (
 from recommender.intake.canonical import (
     TableReading,
 )
+from recommender.intake.cell_texts import flat_cell
 from recommender.intake.clock_columns import (
     clock_column,
     with_clock,
@@ -160,6 +161,7 @@ __all__ = [
     "factorized",
     "feature_says_stop",
     "flag_of",
+    "flat_cell",
     "flat_rows",
     "id_key",
     "id_keys",

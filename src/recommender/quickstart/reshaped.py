@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from recommender.intake import canonical_channel, plain_word, propose_profiles, source_profiles
+from recommender.errors import InvalidInput
+from recommender.intake import canonical_channel, flat_cell, plain_word, propose_profiles, source_profiles
 from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import with_account
 from recommender.quickstart.column_names import plain_name
@@ -34,7 +35,7 @@ def as_contacts(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[str,
         Cells as they were read.
     """
     told: list[str] = []
-    for turn in (_without_unreadable, _without_objects, _one_attempt_a_row):
+    for turn in (_without_unreadable, _without_objects, _flat, _one_attempt_a_row):
         frame, said = turn(frame)
         told += said
     frame, said, codes = _codes_of_a_source(frame)
@@ -70,6 +71,24 @@ def _without_objects(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         frame = pd.concat([frame.iloc[:, :at], inner, frame.iloc[:, at + 1 :]], axis=1)
         opened.append(str(name))
     return frame, [f"taken apart: {', '.join(opened)}"] if opened else []
+
+
+def _flat(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Lists, bytes and what else no table can count become texts, durations become seconds."""
+    flat: dict[Any, pd.Series] = {}
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype == object:
+            held = column.map(flat_cell)
+            if any(one is not other for one, other in zip(held, column, strict=True)):
+                flat[name] = held
+        elif pd.api.types.is_timedelta64_dtype(column.dtype):
+            flat[name] = column.dt.total_seconds()
+        elif pd.api.types.is_complex_dtype(column.dtype):
+            raise InvalidInput.in_column(
+                str(name), "holds complex numbers, which have no order", mend="Give real and imaginary part a column each."
+            )
+    return frame.assign(**flat) if flat else frame, []
 
 
 def _objects(column: pd.Series) -> list[dict[str, Any]] | None:

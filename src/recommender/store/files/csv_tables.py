@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 from collections import Counter
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from recommender.errors import InvalidInput
 from recommender.store.files.odd_rows import LONG_AND_FEW, NEWLINE, NULLS, Layout, OddRows
+from recommender.store.files.packed import opened
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     header_row,
@@ -52,8 +52,8 @@ def read_csv_table(path: Path, table: str, encoding: str | None = None) -> pd.Da
 
     Parameters
     ----------
-    place : Path
-        Also ``.gz``.
+    path : Path
+        Also packed by gzip, bzip2, xz or zstd.
     table : str
         For messages.
     encoding : str or None
@@ -203,7 +203,7 @@ class _AsUtf8(io.RawIOBase):
 
     def __init__(self, path: Path, layout: Layout) -> None:
         super().__init__()
-        self._stream: IO[bytes] = _opened(path)
+        self._stream: IO[bytes] = opened(path)
         self._decoder = codecs.getincrementaldecoder(layout.encoding)("replace")
         self._skip = layout.start
         self._ahead = b""
@@ -312,14 +312,8 @@ def _wrong_encoding(path: Path, table: str, codec: str, raw: bytes, what: str) -
     )
 
 
-def _opened(path: Path) -> IO[bytes]:
-    with path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
-
-
 def _head(path: Path) -> bytes:
-    with _opened(path) as stream:
+    with opened(path) as stream:
         return bytes(stream.read(_SNIFFED_BYTES))
 
 

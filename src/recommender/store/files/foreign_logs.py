@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
 from collections.abc import Collection
@@ -12,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from recommender.intake import decimal_evidence, number_of
+from recommender.store.files.packed import opened
 from recommender.store.files.tables_io import read_table
 
 __all__ = ["is_foreign", "read_foreign_log"]
 
-_ENDINGS = (".xlsx", ".tsv", ".tsv.gz", ".txt", ".jsonl", ".ndjson")
 _MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 1 << 16
 _COMMA = re.compile(r"\s*[-+]?\d[\d.]*,\d+\s*")
@@ -24,12 +23,10 @@ _COMMA = re.compile(r"\s*[-+]?\d[\d.]*,\d+\s*")
 
 def is_foreign(file: Path) -> bool:
     """Whether a file is no Parquet file and no comma-separated one, so that its cells are read as raw tables are."""
-    if file.name.lower().endswith(_ENDINGS):
-        return True
+    with opened(file) as raw:
+        start = bytes(raw.read(_LOOKED_AT))
     if not file.name.lower().endswith((".csv", ".csv.gz")):
-        return False
-    with gzip.open(file) if file.name.lower().endswith(".gz") else file.open("rb") as raw:
-        start = raw.read(_LOOKED_AT)
+        return not start.startswith(b"PAR1") and not file.name.lower().endswith(".parquet")
     header = start.lstrip(b"\r\n").split(b"\n", 1)[0]
     return start.startswith(_MARKS) or max(header.count(sign) for sign in (b";", b"\t", b"|")) > header.count(b",")
 

@@ -16,7 +16,7 @@ import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-from recommender.intake import column_synonyms, plain_word
+from recommender.intake import column_synonyms, flat_cell, plain_word
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     decoration,
@@ -63,7 +63,7 @@ def read_json_lines(path: Path) -> pd.DataFrame:
     while rows and all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
         rows = [next(iter(row.values())) for row in rows]  # {"data": {...}} a line
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
+    return pd.DataFrame({name: _json_column([flat_cell(row.get(name)) for row in rows]) for name in names})
 
 
 def json_documents(path: Path) -> list[Any]:
@@ -103,12 +103,6 @@ def _json_column(values: list[Any]) -> pd.Series:
         return pd.Series(values, dtype=object).infer_objects()
     texts = [None if v is None else str(v).lower() if isinstance(v, bool) else str(v) for v in values]
     return pd.Series(texts, dtype="str")
-
-
-def _json_cell(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return ";".join(value)
-    return json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value
 
 
 def read_arrow(path: Path) -> pd.DataFrame:

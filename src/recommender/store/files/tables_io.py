@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from recommender.errors import InvalidInput
 from recommender.extras import later
 from recommender.intake import renamed_columns, with_clock
 from recommender.store.files.csv_tables import LONG_AND_FEW, read_csv_table
+from recommender.store.files.packed import TORN, is_packed, kind_of_archive, opened, without_ending
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
 from recommender.tables import CONTRACTS, contracted_names
 
@@ -33,10 +33,11 @@ __all__ = ["PLAN_COLUMNS", "one_file", "plan_as_contacts", "read_table", "write_
 _ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 PLAN_COLUMNS = frozenset(("decision_id", "account", "rank", "contact_at", "channel", "propensity"))
 """Columns that a plan is known by: it is read as the contacts that it planned."""
-_GZIP = b"\x1f\x8b"
-_PACKED = {b"BZh": "bzip2", b"\xfd7zX": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7-Zip", b"Rar!": "RAR"}
 _MOST_UNPACKED = 4 << 30
+_NO_CSV = (b"PAR1", b"ARRO", _ZIP, b'{"', b"[{")
 _JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
+_ARROW_ENDINGS, _DUCKDB_ENDINGS = (".feather", ".arrow"), (".duckdb", ".ddb")
+_NO_TEXT = (*_JSON_ENDINGS, *_ARROW_ENDINGS, *_DUCKDB_ENDINGS)
 
 
 def read_table(
@@ -47,8 +48,8 @@ def read_table(
     Parameters
     ----------
     source : str or Path
-        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``, also ``.gz``), an XLSX workbook (``#sheet``), JSON
-        lines, an Arrow file, a DuckDB file (``#table``), or ``<SQLAlchemy URL>#<table>``, e.g.
+        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``), an XLSX workbook (``#sheet``), JSON lines (each also packed by
+        gzip, bzip2, xz or zstd, or alone in a ZIP), an Arrow file, a DuckDB file (``#table``), or ``<SQLAlchemy URL>#<table>``, e.g.
         ``sqlite:///crm.db#payments``; without ``#`` the database table is called like the raw table.
     table : str
         Name of the raw table, for messages and as the default database table.
@@ -90,7 +91,7 @@ def read_table(
         frame = _read_file(path, inner, table, encoding, columns, mark)
     except InvalidInput:
         raise
-    except (OSError, ValueError, EOFError, UnicodeError, pd.errors.ParserError, pa.ArrowException) as error:
+    except (OSError, ValueError, UnicodeError, pd.errors.ParserError, pa.ArrowException, *TORN) as error:
         raise InvalidInput(
             f"Table {table!r}: {path} cannot be read ({_first_line(error)}).",
             column=table,
@@ -116,19 +117,24 @@ def _read_file(
         if "xl/workbook.xml" in members:
             return read_workbook(path, table, inner or None)
         return _read_packed(path, members, inner, table, encoding)
-    if other := next((kind for begin, kind in _PACKED.items() if mark.startswith(begin)), None):
+    with opened(path) as stream:
+        head = bytes(stream.read(512))
+    if other := kind_of_archive(head):
         raise InvalidInput(
-            f"Table {table!r}: {path} is packed ({other}).", column=table, mend="Unpack it, or use gzip."
+            f"Table {table!r}: {path} is packed ({other}).",
+            column=table,
+            mend="Unpack it, or pack the table alone (ZIP, gzip, xz).",
         )
-    if mark.startswith(_GZIP) and _is_no_csv(path):
-        with gzip.open(path) as packed, tempfile.TemporaryDirectory() as folder:
-            unpacked = Path(folder) / (path.name[:-3] if name.endswith(".gz") else path.name)
+    inside = without_ending(path.name)
+    if is_packed(mark) and (is_packed(head) or head.lstrip().startswith(_NO_CSV) or inside.lower().endswith(_NO_TEXT)):
+        with opened(path) as packed, tempfile.TemporaryDirectory() as folder:
+            unpacked = Path(folder) / inside
             with unpacked.open("wb") as written:
                 shutil.copyfileobj(packed, written)
-            return read_table(unpacked, table=table, encoding=encoding)
-    if mark == b"ARRO" or name.endswith((".feather", ".arrow")):
+            return read_table(f"{unpacked}#{inner}" if inner else unpacked, table=table, encoding=encoding)
+    if mark == b"ARRO" or name.endswith(_ARROW_ENDINGS):
         return read_arrow(path)
-    if name.endswith((".duckdb", ".ddb")):
+    if name.endswith(_DUCKDB_ENDINGS):
         return read_duckdb(path, inner or table)
     if name.endswith(_JSON_ENDINGS) or mark.lstrip().startswith((b'{"', b"[{", b"[ {", b"[\n", b"[\r")):
         return read_json_lines(path)
@@ -140,13 +146,6 @@ def _read_file(
             mend="Open it and save it as XLSX or as CSV (UTF-8).",
         )  # fmt: skip
     return read_csv_table(path, table, encoding)
-
-
-def _is_no_csv(path: Path) -> bool:
-    """Whether a file that gzip packed holds something else than text in columns."""
-    with gzip.open(path) as packed:
-        head = packed.read(4)
-    return head.startswith((b"PAR1", b"ARRO", _ZIP, _GZIP, b'{"', b"[{"))
 
 
 def _read_packed(path: Path, members: list[str], inner: str, table: str, encoding: str | None) -> pd.DataFrame:

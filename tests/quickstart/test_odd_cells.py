@@ -1,0 +1,56 @@
+"""Cells that no table can count: lists, objects, bytes, durations of a Parquet file or a frame of one's own."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recommender.errors import InvalidInput
+from recommender.quickstart.typed_cells import type_cells
+from recommender.store.files import read_table
+
+N = 6
+ODD = {
+    "lists": (pa.array([["a", "b"], ["a"], None] * 2), ["a;b", "a", None] * 2),
+    "numbers": (pa.array([[1, 2], [3], []] * 2), ["[1, 2]", "[3]", ""] * 2),
+    "bytes": (pa.array([b"x", b"\xff", None] * 2), ["x", "\\xff", None] * 2),
+    "duration": (pa.array([dt.timedelta(seconds=s) for s in range(N)]), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
+    "clock": (pa.array([dt.time(9, s) for s in range(N)]), [f"09:0{s}:00" for s in range(N)]),
+    "money": (pa.array([decimal.Decimal(f"{s}.50") for s in range(N)]), [s + 0.5 for s in range(N)]),
+    "nothing": (pa.nulls(N), [None] * N),
+}
+
+
+@pytest.mark.parametrize("road", ["parquet", "frame"])
+@pytest.mark.parametrize("kind", sorted(ODD))
+def test_a_cell_is_one_value(tmp_path, kind, road):
+    """Each is the text or the number that it holds, whether it comes from a file or from a notebook."""
+    column, meant = ODD[kind]
+    table = pa.table({"channel": ["sms", "call"] * 3, "x": column, "paid": [0, 1, 1] * 2})
+    if road == "parquet":
+        pq.write_table(table, tmp_path / "log.parquet")
+        frame = read_table(tmp_path / "log.parquet", table="file")
+    else:
+        frame = table.to_pandas()
+    told = type_cells(frame).frame["x"]
+    assert [None if pd.isna(one) else one for one in told] == [one or None if one == "" else one for one in meant]
+
+
+def test_sets_and_arrays_of_a_frame_are_texts():
+    """What only Python holds."""
+    frame = pd.DataFrame({"x": [{"b", "a"}, {"a"}], "y": [np.array([1, 2]), np.array([3])], "paid": [0, 1]})
+    told = type_cells(frame).frame
+    assert told["x"].tolist() == ["a;b", "a"]
+    assert told["y"].tolist() == ["[1, 2]", "[3]"]
+
+
+def test_complex_numbers_are_refused_by_name():
+    """They lost their imaginary part without a word."""
+    with pytest.raises(InvalidInput, match="'z' holds complex numbers"):
+        type_cells(pd.DataFrame({"z": [1j, 2j], "paid": [0, 1]}))
