@@ -92,6 +92,13 @@ class ActionSpace:
         names = [factors] if isinstance(factors, str) else [str(name) for name in factors]
         if missing := [name for name in names if name not in frame.columns]:
             raise InvalidInput.missing_columns(missing, [str(name) for name in frame.columns], role="action factors")
+        for name in names:
+            if not frame[name].notna().any():
+                raise InvalidInput.in_column(
+                    name,
+                    "holds no level in any row" if len(frame) else "holds no level: the log has no rows",
+                    mend="Name a column that says what was done." if len(frame) else "Give a log of past contacts.",
+                )
         space = cls(
             {name: _levels_of(frame[name]) for name in names}, no_contact=bool(frame[names].isna().all(axis=1).any())
         )

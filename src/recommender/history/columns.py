@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Literal
@@ -88,6 +88,7 @@ def context_columns(
                 values=column.head(1),
                 mend="Turn it into a number, e.g. days before the decision.",
             )
+        _refuse_uncountable(column, name)
         if _holds_numbers(column):
             column = kept[name] = column.astype("float64")
         if pd.api.types.is_bool_dtype(column.dtype):
@@ -234,6 +235,24 @@ def checked_sets(eligible: Any, action: NDArray[np.int64], actions: ActionSpace)
             mend="Correct the eligible set: it must be the one the logging policy saw.",
         )
     return allowed
+
+
+def _refuse_uncountable(column: pd.Series, name: str) -> None:
+    """Refuse cells that are neither a number nor a level: complex numbers, and lists or objects in a cell."""
+    what = "complex numbers" if pd.api.types.is_complex_dtype(column.dtype) else None
+    rows = np.arange(min(len(column), 1))
+    if column.dtype == object:
+        wrong = column.map(lambda value: isinstance(value, complex) or not isinstance(value, Hashable))
+        rows = np.flatnonzero(wrong.to_numpy(dtype=bool))
+        what = "cells of several values" if rows.size else None
+    if what is not None:
+        raise InvalidInput.in_column(
+            name,
+            f"holds {what}",
+            values=column.iloc[rows].tolist(),
+            rows=rows.tolist(),
+            mend="Give each part that matters a column of its own, or write them as text.",
+        )
 
 
 def _holds_numbers(column: pd.Series) -> bool:

@@ -8,7 +8,6 @@ from recommender.intake.acting_events import (
 from recommender.intake.canonical import (
     TableReading,
 )
-from recommender.intake.cell_texts import flat_cell
 from recommender.intake.clock_columns import (
     clock_column,
     with_clock,
@@ -110,6 +109,7 @@ from recommender.intake.words import (
     currency_code,
     factorized,
     flag_of,
+    hashable,
     is_blank,
     language_code,
     zone_name,
@@ -161,8 +161,8 @@ __all__ = [
     "factorized",
     "feature_says_stop",
     "flag_of",
-    "flat_cell",
     "flat_rows",
+    "hashable",
     "id_key",
     "id_keys",
     "id_spellings",

@@ -69,14 +69,22 @@ def is_empty(value: Any) -> bool:
 
 
 def hashable(value: Any) -> Any:
-    """A cell that can be counted: a list as its items, bytes as the text they are."""
+    """A cell that can be counted: a list as its items, an object as JSON text, bytes as the text they are.
+
+    Examples
+    --------
+    >>> hashable(["a", "b"]), hashable({"n": 1}), hashable(b"x"), hashable([]), hashable(2.5)
+    ('a;b', '{"n": 1}', 'x', '[]', 2.5)
+    """
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, dict):
-        return json.dumps(value, default=str)
-    if isinstance(value, str) or value is None or not isinstance(value, list | tuple | set | np.ndarray):
-        return value
-    return ";".join(str(item) for item in value) if len(value) else "[]"
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=str)
+    if isinstance(value, list | tuple) and value and not any(isinstance(item, dict | list) for item in value):
+        return ";".join(str(item) for item in value)
+    return json.dumps(value, default=str) if isinstance(value, dict | list | tuple) else value
 
 
 def factorized(cells: pd.Series) -> tuple[NDArray[np.int64], Any]:

@@ -13,14 +13,13 @@ from recommender.actions import ActionSpace
 from recommender.errors import InvalidInput
 from recommender.history import LoggedFeedback
 from recommender.quickstart.reward_values import reward_of
-from recommender.quickstart.roles import Roles
+from recommender.quickstart.roles import UNKNOWN_LEVEL, Roles, left_alone
 from recommender.quickstart.typed_cells import TypedFrame
 
 __all__ = ["MOST_ACTIONS", "log_of_file"]
 
 MOST_ACTIONS = 2_000
 _DAY = pd.Timedelta(days=1)
-_UNKNOWN = "(?)"  # the same in every language: a strategy is saved with it
 _BETWEEN_LETTERS = re.compile(r"(?<=[a-z])[\s_-]+(?=[a-z])")
 
 
@@ -47,11 +46,10 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
                 mend="State the order: --dates dmy, or --dates mdy.",
             )
     made: dict[str, pd.Series] = {}
-    nothing = frame[list(roles.factors)].isna().all(axis=1)
-    idle = bool(nothing.mean() > 0.01 and roles.hour_from is None and len(roles.factors) > 1)
+    idle = left_alone(frame, roles.factors, roles.hour_from)
     levels: dict[str, list[Any]] = {}
     for name in roles.factors:
-        made[name] = _levels(frame[name], nothing if idle else None)
+        made[name] = _levels(frame[name], idle)
         levels[name] = _ordered(made[name])
     if roles.hour_from is not None:
         made["hour"] = typed.hours(roles.hour_from)
@@ -75,7 +73,7 @@ def log_of_file(typed: TypedFrame, roles: Roles) -> tuple[LoggedFeedback, pd.Dat
     table = pd.DataFrame(made)
     log = LoggedFeedback.from_frame(
         table,
-        actions=ActionSpace(levels, no_contact=idle),
+        actions=ActionSpace(levels, no_contact=idle is not None),
         context=list(roles.context),
         reward="reward",
         **cast("Any", {role: f"({role})" for role in present}),
@@ -100,7 +98,7 @@ def _levels(column: pd.Series, idle: pd.Series | None) -> pd.Series:
     words = _one_spelling(column.astype(object).where(column.notna(), None))
     missing = words.isna() if idle is None else words.isna() & ~idle
     if missing.any():
-        words = words.map(lambda value: value if value is None else str(value)).mask(missing, _UNKNOWN)
+        words = words.map(lambda value: value if value is None else str(value)).mask(missing, UNKNOWN_LEVEL)
     return words
 
 

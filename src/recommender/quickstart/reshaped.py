@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from recommender.errors import InvalidInput
-from recommender.intake import canonical_channel, flat_cell, plain_word, propose_profiles, source_profiles
+from recommender.intake import canonical_channel, hashable, plain_word, propose_profiles, source_profiles
 from recommender.quickstart import column_names as names
 from recommender.quickstart.account_column import with_account
 from recommender.quickstart.column_names import plain_name
@@ -79,14 +79,16 @@ def _flat(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     for name in frame.columns:
         column = frame[name]
         if column.dtype == object:
-            held = column.map(flat_cell)
+            held = column.map(hashable)
             if any(one is not other for one, other in zip(held, column, strict=True)):
                 flat[name] = held
         elif pd.api.types.is_timedelta64_dtype(column.dtype):
             flat[name] = column.dt.total_seconds()
         elif pd.api.types.is_complex_dtype(column.dtype):
             raise InvalidInput.in_column(
-                str(name), "holds complex numbers, which have no order", mend="Give real and imaginary part a column each."
+                str(name),
+                "holds complex numbers, which have no order",
+                mend="Give real and imaginary part a column each.",
             )
     return frame.assign(**flat) if flat else frame, []
 

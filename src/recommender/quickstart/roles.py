@@ -19,10 +19,11 @@ from recommender.quickstart.reward_values import reward_of
 from recommender.quickstart.reward_words import is_money_received
 from recommender.quickstart.typed_cells import TypedFrame
 
-__all__ = ["Roles", "guess_roles"]
+__all__ = ["UNKNOWN_LEVEL", "Roles", "guess_roles", "left_alone"]
 
 Ask = Callable[[str, Sequence[str]], str | None]
 
+UNKNOWN_LEVEL = "(?)"  # the same in every language: a strategy is saved with it
 _MOST_LEVELS = 100
 _MOST_ACTIONS = 2_000
 _SLOTS = 24
@@ -142,6 +143,7 @@ def guess_roles(
         sentences.insert(
             1, f"{unknown:,} of {len(values):,} contacts have no {reward}: what came of them teaches nothing"
         )
+    sentences += _unsaid(frame, factors, hour_from)
     context, left_out = known_before(typed, rest, factors, values, at)
     return replace(
         roles,
@@ -151,6 +153,27 @@ def guess_roles(
         left_out=merged | left_out,
         sentences=(*typed.told, *sentences),
     )
+
+
+def left_alone(frame: pd.DataFrame, factors: Sequence[str], hour_from: str | None) -> pd.Series | None:
+    """Rows of accounts that nothing was done to: those without any of several factors, where they are not a slip."""
+    nothing = frame[list(factors)].isna().all(axis=1)
+    return nothing if nothing.mean() > 0.01 and hour_from is None and len(factors) > 1 else None
+
+
+def _unsaid(frame: pd.DataFrame, factors: Sequence[str], hour_from: str | None) -> list[str]:
+    """What becomes of rows that do not say what was done."""
+    idle, told = left_alone(frame, factors, hour_from), []
+    if idle is not None:
+        told.append(f"{int(idle.sum()):,} of {len(frame):,} rows name no action: they count as left alone")
+    for name in factors:
+        missing = frame[name].isna() if idle is None else frame[name].isna() & ~idle
+        if count := int(missing.sum()):
+            told.append(
+                f"{count:,} of {len(frame):,} contacts do not say their {name}: "
+                f"they count as a level of its own, {UNKNOWN_LEVEL}"
+            )
+    return told
 
 
 def _merged(typed: TypedFrame, stated: set[str]) -> dict[str, str]:

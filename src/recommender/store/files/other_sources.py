@@ -16,7 +16,7 @@ import pyarrow.feather as pf
 
 from recommender.errors import InvalidInput
 from recommender.extras import later
-from recommender.intake import column_synonyms, flat_cell, plain_word
+from recommender.intake import column_synonyms, hashable, plain_word
 from recommender.store.files.sheet_shape import (
     LOOKED_AT,
     decoration,
@@ -52,18 +52,33 @@ def read_json_lines(path: Path) -> pd.DataFrame:
         Names the line that is no object.
     """
     rows = json_documents(path)
-    if (
-        len(rows) == 1 and isinstance(rows[0], dict) and not known_names(list(rows[0]))
-    ):  # {"results": [...], "count": 8}
-        lists = [v for v in rows[0].values() if isinstance(v, list) and v and all(isinstance(one, dict) for one in v)]
-        rows = lists[0] if len(lists) == 1 else rows
+    if len(rows) == 1 and isinstance(rows[0], dict):
+        rows = _rows_of_document(rows[0])
     if wrong := [number for number, row in enumerate(rows) if not isinstance(row, dict)]:
         raise InvalidInput(f"{path} holds rows that are no objects.", column="path", rows=wrong,
                            mend="Write one JSON object a line.")  # fmt: skip
     while rows and all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
         rows = [next(iter(row.values())) for row in rows]  # {"data": {...}} a line
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pd.DataFrame({name: _json_column([flat_cell(row.get(name)) for row in rows]) for name in names})
+    return pd.DataFrame({name: _json_column([hashable(row.get(name)) for row in rows]) for name in names})
+
+
+def _rows_of_document(document: dict[str, Any]) -> list[Any]:
+    """The rows of one object: a row itself, a list within it, or a table by columns or by rows as pandas writes it."""
+    names, held = list(document), list(document.values())
+    if {"columns", "data"} <= set(document) and all(isinstance(row, list) for row in document["data"]):
+        return [dict(zip(document["columns"], row, strict=False)) for row in document["data"]]
+    if len(held) > 1 and all(isinstance(one, dict) for one in held) and len({tuple(one) for one in held}) == 1:
+        if all(name.isdigit() for name in held[0]):  # {"paid": {"0": 1, "1": 0}, ...}
+            return [dict(zip(names, row, strict=True)) for row in zip(*(one.values() for one in held), strict=True)]
+        return held if all(name.isdigit() for name in names) else [document]
+    plain = all(isinstance(one, list) and len(one) > 1 and not isinstance(one[0], dict) for one in held)
+    if len(held) > 1 and plain and len({len(one) for one in held}) == 1:  # {"paid": [1, 0], ...}
+        return [dict(zip(names, row, strict=True)) for row in zip(*held, strict=True)]
+    if not known_names(names):  # {"results": [...], "count": 8}
+        lists = [one for one in held if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
+        return lists[0] if len(lists) == 1 else [document]
+    return [document]
 
 
 def json_documents(path: Path) -> list[Any]:
@@ -154,7 +169,8 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
     filled = {name: one for name, one in held.items() if one is not None}
     if not filled:
         raise InvalidInput(f"{path} is empty: it has no header line.", column="path", mend="Export it again.")
-    fits = [name for name, (frame, _, _) in filled.items() if _holds(frame, table)]
+    sheets = {name: frame for name, (frame, _, _) in filled.items()}
+    fits = [name for name in sheets if _holds(sheets[name], table)] if table in CONTRACTS else _largest(sheets)
     if len(fits) > 1:
         raise InvalidInput(
             f"{path} has {len(fits)} sheets that may hold the {table}: {', '.join(fits)}.", column="path",
@@ -177,10 +193,18 @@ def read_workbook(path: Path, table: str, sheet: str | None = None) -> pd.DataFr
 
 def _holds(frame: pd.DataFrame, table: str) -> bool:
     """Whether a sheet has the columns that a table cannot do without."""
-    if table not in CONTRACTS:
-        return False
     named = {plain_word(str(name)) for name in frame.columns} | {column_synonyms(str(name)) for name in frame.columns}
     return len(frame) > 0 and set(CONTRACTS[table].required) <= named
+
+
+def _largest(sheets: dict[str, pd.DataFrame]) -> list[str]:
+    """Sheets that may hold a table nobody has described: the largest, with what is near it or has its columns.
+
+    Covers, notes and lists of codes are small beside it; January and February are one table in two sheets.
+    """
+    most = max(frame.size for frame in sheets.values())
+    columns = {tuple(frame.columns) for frame in sheets.values() if frame.size == most}
+    return [name for name, one in sheets.items() if one.size and (4 * one.size > most or tuple(one.columns) in columns)]
 
 
 def _table_of(rows: list[dict[int, str]], path: Path) -> tuple[pd.DataFrame, list[str], list[str]] | None:

@@ -30,7 +30,7 @@ def opened(path: Path) -> IO[bytes]:
     with path.open("rb") as stream:
         mark = stream.read(4)
     reader = next((one for begin, one in _OPENS.items() if mark.startswith(begin)), None)
-    return path.open("rb") if reader is None else reader(path)  # type: ignore[no-any-return]
+    return path.open("rb") if reader is None else reader(path)
 
 
 def is_packed(mark: bytes) -> bool:

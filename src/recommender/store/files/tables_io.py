@@ -19,8 +19,8 @@ from recommender.errors import InvalidInput
 from recommender.extras import later
 from recommender.intake import renamed_columns, with_clock
 from recommender.store.files.csv_tables import LONG_AND_FEW, read_csv_table
-from recommender.store.files.packed import TORN, is_packed, kind_of_archive, opened, without_ending
 from recommender.store.files.other_sources import read_arrow, read_duckdb, read_json_lines, read_workbook
+from recommender.store.files.packed import TORN, is_packed, kind_of_archive, opened, without_ending
 from recommender.tables import CONTRACTS, contracted_names
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ def read_table(
     Parameters
     ----------
     source : str or Path
-        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``), an XLSX workbook (``#sheet``), JSON lines (each also packed by
-        gzip, bzip2, xz or zstd, or alone in a ZIP), an Arrow file, a DuckDB file (``#table``), or ``<SQLAlchemy URL>#<table>``, e.g.
-        ``sqlite:///crm.db#payments``; without ``#`` the database table is called like the raw table.
+        A Parquet file or folder, a CSV file (``.csv``, ``.tsv``), an XLSX workbook (``#sheet``), JSON lines (each also
+        packed by gzip, bzip2, xz or zstd, or alone in a ZIP), an Arrow file, a DuckDB file (``#table``), or
+        ``<SQLAlchemy URL>#<table>``, e.g. ``sqlite:///crm.db#payments``; without ``#`` the database table is called
+        like the raw table.
     table : str
         Name of the raw table, for messages and as the default database table.
     encoding : str or None
