@@ -35,6 +35,7 @@ def _build_routes_once(app: Any) -> None:
 
 
 _BUILD, main._build_routes = main._build_routes, _build_routes_once
+_build_routes_once.as_served = _BUILD  # for a test of that start itself
 
 #: Descriptions by what they may hang on, and validators of their answers: no setting changes what a route answers.
 _DESCRIBED: dict[Any, dict[str, Any]] = {}

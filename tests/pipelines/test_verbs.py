@@ -89,7 +89,7 @@ def test_an_unknown_contact_history_is_no_plan(app, simulated_files, tmp_path):
         (["train", "no-such-file.parquet"], "no-such-file"),
         (["score", "no-such-file.parquet", "--as-of", "2026-11-23T08:00:00-05:00"], "no-such-file"),
         (["score", "pyproject.toml", "--as-of", "2026-11-23T08:00:00"], "offset"),
-        (["train", "pyproject.toml", "--factor", "channel"], "cannot be read"),
+        (["train", "pyproject.toml", "--factor", "channel"], "'channel' is missing"),
     ],
 )
 def test_an_error_is_one_message_and_exit_code_2(arguments, told, monkeypatch, capfd):
