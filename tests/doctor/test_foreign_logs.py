@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 
 import numpy as np
 import pandas as pd
@@ -45,8 +47,22 @@ WRITTEN = {
     ),
     "latin.csv": lambda path: path.write_bytes(with_commas(LOG).to_csv(sep=";", index=False).encode("cp1252")),
     "plain latin.csv": lambda path: path.write_bytes(LOG.to_csv(index=False).encode("cp1252")),
+    "packed.csv.xz": lambda path: path.write_bytes(
+        lzma.compress(with_commas(LOG).to_csv(sep=";", index=False).encode())
+    ),
+    "packed.tsv.bz2": lambda path: path.write_bytes(bz2.compress(LOG.to_csv(sep="\t", index=False).encode())),
     "book.xlsx": lambda path: workbook(LOG, path),
 }
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("ending", ["csv.packed", "csv.gz", "xz"])
+def test_a_packed_log_that_is_torn_is_refused_in_words(tmp_path, pack, ending):
+    """Whatever packed it and whatever it is called."""
+    whole = pack(LOG.to_csv(index=False).encode())
+    (tmp_path / f"log.{ending}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_frame(tmp_path / f"log.{ending}")
 
 
 @pytest.mark.parametrize("name", WRITTEN)

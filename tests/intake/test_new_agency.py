@@ -258,6 +258,18 @@ def sheets(tmp_path, **tables):
     return tmp_path / "book.xlsx"
 
 
+def test_of_sheets_that_nobody_described_the_largest_is_the_log(tmp_path):
+    """Covers and lists of codes are small beside it; two months of one table are not one of them."""
+    month = pd.DataFrame({"kanal": ["sms", "call"] * 20, "erfolg": [0, 1] * 20})
+    cover = pd.DataFrame({"about": ["Export", "2026"]})
+    pd.testing.assert_frame_equal(
+        read_table(sheets(tmp_path, cover=cover, Daten=month), table="log").astype(str), month.astype(str)
+    )
+    for february in (month, month.head(3)):
+        with pytest.raises(InvalidInput, match="2 sheets that may hold the log: Januar, Februar"):
+            read_table(sheets(tmp_path, cover=cover, Januar=month, Februar=february), table="log")
+
+
 def test_the_sheet_that_holds_the_table_is_read(tmp_path):
     """Behind a cover; of two that may hold it nobody can tell which, and half of a history would be lost."""
     cover = pd.DataFrame({"Agencia": ["X"], "Corte": ["25/11/2026"]})

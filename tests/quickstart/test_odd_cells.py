@@ -95,3 +95,9 @@ def test_a_context_column_of_several_values_a_cell_is_refused(cells):
     actions = ActionSpace({"channel": ["sms", "call"]})
     with pytest.raises(InvalidInput, match="'odd' holds cells"):
         LoggedFeedback.from_frame(log, actions=actions, context=["odd"], reward="reward")
+
+
+def test_an_object_is_one_level_whatever_order_its_names_come_in(tmp_path):
+    rows = ['{"tags": {"a": 1, "b": 2}, "paid": 0}', '{"tags": {"b": 2, "a": 1}, "paid": 1}']
+    (tmp_path / "log.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    assert len(set(read_table(tmp_path / "log.jsonl", table="contacts")["tags"])) == 1

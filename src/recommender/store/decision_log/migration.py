@@ -101,7 +101,7 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _create(connection: sa.Connection) -> None:
-    """Build what all migrations together would build: they take twenty times as long on a database without rows."""
+    """Build what all migrations together would build: they take several times as long."""
     metadata.create_all(connection, checkfirst=False)
     MigrationContext.configure(connection).stamp(_scripts(), SCHEMA_REVISION)
 

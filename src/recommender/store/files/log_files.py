@@ -18,6 +18,7 @@ from recommender.errors import InvalidInput
 from recommender.frames import as_arrow
 from recommender.history import EligibleSets, LoggedFeedback
 from recommender.store.files.foreign_logs import is_foreign, read_foreign_log
+from recommender.store.files.packed import TORN
 
 __all__ = [
     "feedback_from_file",
@@ -50,7 +51,7 @@ _BLOCK_ROWS = 65_536
 def read_frame(
     path: Path | str, columns: list[str] | None = None, *, encoding: str | None = None, ids: Collection[str] = ()
 ) -> pd.DataFrame:
-    """Read a Parquet or CSV file (``.csv``, ``.csv.gz``), or a log that another program wrote.
+    """Read a Parquet or CSV file, also packed, or a log that another program wrote.
 
     Parameters
     ----------
@@ -82,7 +83,7 @@ def read_frame(
         return pd.read_parquet(file, columns=columns, to_pandas_kwargs={"split_blocks": True, "self_destruct": True})
     except InvalidInput:
         raise
-    except (ValueError, OSError, UnicodeDecodeError) as error:
+    except (ValueError, OSError, *TORN) as error:
         raise InvalidInput(
             f"{file} cannot be read: {error}",
             column="path",

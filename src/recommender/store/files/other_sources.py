@@ -60,7 +60,7 @@ def read_json_lines(path: Path) -> pd.DataFrame:
     while rows and all(len(row) == 1 and isinstance(next(iter(row.values())), dict) for row in rows):
         rows = [next(iter(row.values())) for row in rows]  # {"data": {...}} a line
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pd.DataFrame({name: _json_column([hashable(row.get(name)) for row in rows]) for name in names})
+    return pd.DataFrame({name: _json_column([_json_cell(row.get(name)) for row in rows]) for name in names})
 
 
 def _rows_of_document(document: dict[str, Any]) -> list[Any]:
@@ -109,6 +109,11 @@ def json_documents(path: Path) -> list[Any]:
                 mend="Write one JSON object a line.",
             ) from error  # fmt: skip
     return documents
+
+
+def _json_cell(value: Any) -> Any:
+    """One value a cell; an object is the same whatever order its names come in."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, dict) else hashable(value)
 
 
 def _json_column(values: list[Any]) -> pd.Series:
