@@ -195,3 +195,42 @@ def test_a_level_that_nobody_wrote_is_the_same_in_every_language(frame):
     frame["tono"] = np.resize(["firme", "amable"], N)
     _, log = read(frame.assign(resultado=np.resize(["Promesa de pago", "No contesta", "Ocupado"], N)))
     assert "(?)" in log.actions.factors["Medio"]
+
+
+@pytest.mark.parametrize(
+    ("said", "success"),
+    [
+        (["Zahlungszusage", "Nicht erreicht", "Kein Anschluss", "R\u00fcckruf gew\u00fcnscht"], {"Zahlungszusage"}),
+        (["Promessa di pagamento", "Non risponde", "Occupato", "Da richiamare"], {"Promessa di pagamento"}),
+        (["Erreicht", "Nicht erreicht"], {"Erreicht"}),
+        (["Pagato", "Non pagato"], {"Pagato"}),
+    ],
+)
+def test_german_and_italian_words_of_an_outcome(frame, said, success):
+    """What came of a contact is known by its words there, too, whatever the column is called."""
+    words = np.resize(said, N)
+    roles, log = read(frame.assign(Ergebnis=words), reward="Ergebnis")
+    assert set(roles.success) == success
+    assert log.reward.sum() == np.isin(words, list(success)).sum()
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("Verstorben", "deceased"),
+        ("Nicht mehr anrufen", "opt_out_all"),
+        ("Non chiamare pi\u00f9", "opt_out_all"),
+        ("Widerspruch", "dispute"),
+        ("Promessa non mantenuta", "promise_broken"),
+        ("Nessuna promessa", None),
+    ],
+)
+def test_german_and_italian_stops_are_heard(word, meant):
+    """A word that stops a contact stops it in these languages; none of them is a promise that was not made."""
+    assert canonical_word("outcome", word) == meant
+
+
+@pytest.mark.parametrize(("word", "channel"), [("Anruf", "call"), ("Brief", "letter"), ("Chiamata", "call")])
+def test_german_and_italian_channels(word, channel):
+    """Channels of the same exports."""
+    assert canonical_channel(word) == channel

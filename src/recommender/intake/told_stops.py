@@ -47,7 +47,7 @@ _OF_CONTACTS: dict[str, str] = {
 }  # fmt: skip
 #: A promise of the past, or none: no stop is read into it.
 _ENDED = re.compile(
-    r"(?:^|_)(?:incumpl\w*|rot[oa]s?|broken|quebr\w*|caid[oa]s?|vencid[oa]s?|cumpl\w*|cumprid[oa]|kept|rechaz\w*|refus\w*|sin|no|nao|sem|not|without)(?:_|$)"
+    r"(?:^|_)(?:incumpl\w*|rot[oa]s?|broken|quebr\w*|caid[oa]s?|vencid[oa]s?|cumpl\w*|cumprid[oa]|kept|rechaz\w*|refus\w*|sin|no|nao|sem|not|without|non|nessun[oa]?|senza|mantenut[oa])(?:_|$)"
 )
 #: A text of our own that tells how to stop or what to do if it comes too late: ``Responda BAJA para no recibir mensajes``.
 _OURS = re.compile(

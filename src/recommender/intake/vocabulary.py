@@ -1,4 +1,4 @@
-"""The words that exports use, in Spanish and English, and the one word that each of them means here.
+"""The words that exports use, in Spanish, Portuguese, English, German and Italian, and the one word that each of them means here.
 
 A word that is not listed is never guessed: the reader reports it with its column, row and mend.
 """
@@ -29,13 +29,19 @@ __all__ = [
 CHANNEL_NAMES: tuple[str, ...] = ("call", "sms", "whatsapp", "email", "ivr", "letter", "visit")
 
 _CHANNELS = {
-    "call": "call llamada llamadas llamada_telefonica telefono telefonica tel telf phone phone_call voice voz voice_call outbound_call ligacao ligacoes chamada telefonema llamado llamados llamada_saliente",
-    "sms": "sms mensaje mensajes mensaje_de_texto mensajes_de_texto mensaje_texto texto text text_message msj mms torpedo mensagem mensagens mensagem_de_texto",
-    "whatsapp": "whatsapp wa wsp wpp whats_app whatsapp_business whatsapp_message whatsapp_messages mensaje_de_whatsapp mensaje_whatsapp mensagem_de_whatsapp zap",
-    "email": "email e_mail mail correo correo_electronico correos email_address correio_eletronico correo_e correos_electronicos",
+    "call": "call llamada llamadas llamada_telefonica telefono telefonica tel telf phone phone_call voice voz voice_call outbound_call ligacao ligacoes chamada telefonema llamado llamados llamada_saliente"
+    " anruf anrufe telefonanruf telefonat telefon chiamata chiamate telefonata",
+    "sms": "sms mensaje mensajes mensaje_de_texto mensajes_de_texto mensaje_texto texto text text_message msj mms torpedo mensagem mensagens mensagem_de_texto"
+    " textnachricht messaggio",
+    "whatsapp": "whatsapp wa wsp wpp whats_app whatsapp_business whatsapp_message whatsapp_messages mensaje_de_whatsapp mensaje_whatsapp mensagem_de_whatsapp zap"
+    " messaggio_whatsapp whatsapp_nachricht",
+    "email": "email e_mail mail correo correo_electronico correos email_address correio_eletronico correo_e correos_electronicos"
+    " posta_elettronica",
     "ivr": "ivr robocall llamada_automatica llamada_grabada mensaje_de_voz voicebot bot_de_voz audio_respuesta ura",
-    "letter": "letter carta postal_letter correo_postal correo_fisico carta_fisica carta_registrada",
-    "visit": "visit visita field_visit visita_domiciliaria visita_en_campo visita_presencial visita_em_campo visita_a_terreno",
+    "letter": "letter carta postal_letter correo_postal correo_fisico carta_fisica carta_registrada"
+    " brief briefe einschreiben lettera raccomandata lettera_raccomandata",
+    "visit": "visit visita field_visit visita_domiciliaria visita_en_campo visita_presencial visita_em_campo visita_a_terreno"
+    " besuch hausbesuch visita_a_domicilio",
 }
 _TONES = {
     "friendly": "friendly amable amigable cordial empatico amigavel",
@@ -63,38 +69,62 @@ _DEBTOR_TYPES = {
     "company": "company empresa persona_juridica persona_moral juridica business sociedad corporate pessoa_juridica",
 }
 _OUTCOMES = {
-    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute message_sent mensaje_enviado mensagem_enviada sms_sent sms_enviado email_sent correo_enviado email_enviado",
+    "attempted": "attempted attempt intento intentado enviado sent queued enqueued tentativa delivered_to_operator pending_enroute message_sent mensaje_enviado mensagem_enviada sms_sent sms_enviado email_sent correo_enviado email_enviado"
+    " versucht versuch gesendet versendet sms_gesendet tentativo inviato inviata messaggio_inviato",
     "not_connected": "not_connected no_contesta no_contesto no_contestada no_answer sin_respuesta sem_resposta ocupado busy buzon "
     "buzon_de_voz voicemail apagado no_answered unanswered nao_atende nao_atendeu caixa_postal no_atiende no_atendio left_message left_voicemail contestador "
-    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto sem_contato no_response no_reply",
-    "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue",
-    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue message_delivered mensaje_entregado mensagem_entregue sms_delivered sms_entregado email_delivered correo_entregado email_entregado",
-    "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt message_read mensaje_leido mensagem_lida email_opened correo_abierto email_abierto",
-    "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu",
-    "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano",
-    "third_party": "third_party tercero contacto_con_tercero contacto_tercero familiar mensaje_con_tercero terceiro recado_com_terceiro contato_com_terceiro",
+    "contestadora maquina_contestadora answering_machine voice_mail correo_de_voz secretaria_eletronica busy_signal line_busy linea_ocupada telefono_ocupado linha_ocupada ocupada no_responde no_responden no_respondio nao_responde no_contestan ring_no_answer rna timbra_no_contesta suena_no_contesta telefono_apagado celular_apagado telefone_desligado celular_desligado fuera_de_cobertura sin_cobertura fora_de_area sin_contacto sem_contato no_response no_reply"
+    " nicht_erreicht nicht_erreichbar niemand_erreicht kein_anschluss keine_antwort nimmt_nicht_ab geht_nicht_ran besetzt anrufbeantworter mailbox non_risponde non_ha_risposto nessuna_risposta non_raggiunto non_raggiunta non_raggiungibile irraggiungibile occupato segreteria segreteria_telefonica telefono_spento",
+    "bounced": "bounced bounce undeliverable undeliverable_not_delivered undeliverable_rejected_operator rebote rebotado undelivered no_entregado failed fallido fallida devolvido nao_entregue"
+    " unzustellbar nicht_zugestellt non_consegnato non_recapitato",
+    "delivered": "delivered delivered_to_handset entregado entregada recibido entregue message_delivered mensaje_entregado mensagem_entregue sms_delivered sms_entregado email_delivered correo_entregado email_entregado"
+    " zugestellt consegnato consegnata recapitato",
+    "read": "read leido leida opened abierto seen visto open lida lido visualizado visualizada read_receipt message_read mensaje_leido mensagem_lida email_opened correo_abierto email_abierto"
+    " gelesen geoffnet letto letta aperto",
+    "replied": "replied reply respondio respuesta respondido contesto_mensaje respondeu"
+    " geantwortet ha_risposto_al_messaggio",
+    "wrong_party": "wrong_party wn wrong_number numero_equivocado equivocado no_es_el_titular no_corresponde numero_errado pessoa_errada engano"
+    " falsche_nummer falsche_person numero_sbagliato numero_errato persona_sbagliata",
+    "third_party": "third_party tercero contacto_con_tercero contacto_tercero familiar mensaje_con_tercero terceiro recado_com_terceiro contato_com_terceiro"
+    " dritter dritte_person angehoriger angehorige terza_persona",
     "right_party_contact": "right_party_contact rpc contacto_directo contacto_titular contacto_con_titular titular "
-    "contacto_efectivo live_contact contato_direto contato_com_titular cpc titular_localizado contato_efetivo",
-    "answered": "answered contesta contesto contestada atendida answer human atendeu hung_up hang_up hangup customer_hung_up debtor_hung_up colgo cuelga cuelgan le_colgo cliente_cuelga cliente_colgo titular_cuelga titular_colgo cuelga_llamada corta_llamada corta_la_llamada corto_la_llamada desligou cliente_desligou desligou_na_cara call_dropped dropped_call llamada_cortada se_corto_la_llamada se_corta_la_llamada ligacao_caiu chamada_caiu dead_air llamada_muda ligacao_muda chamada_muda",
-    "promise_to_pay": "promise_to_pay ptp promesa promesa_de_pago promesa_pago compromiso compromiso_de_pago acuerdo_de_pago promessa promessa_de_pagamento acordo acordo_de_pagamento compromisso promise compromete_pago promete_pago",
-    "promise_kept": "promise_kept promesa_cumplida compromiso_cumplido promessa_cumprida acordo_cumprido kept_promise",
-    "promise_broken": "promise_broken promesa_incumplida promesa_rota compromiso_incumplido promessa_quebrada quebra_de_acordo acordo_quebrado broken_promise",
-    "paid": "paid pago pagado pagada pago_parcial abono pagamento pagamento_parcial partial_payment pagou",
-    "paid_in_full": "paid_in_full pago_total cancelado_total paz_y_salvo pagado_en_su_totalidad liquidado settled quitado quitada paid_off",
-    "payment_reversed": "payment_reversed reverso reversado reversion pago_reversado chargeback contracargo returned_payment estornado estorno pagamento_estornado nsf",
-    "opt_out": "opt_out optout stop baja unsubscribe unsubscribed cancelar_suscripcion no_desea_mensajes darse_de_baja sair descadastro descadastrar nao_deseja_mensagens no_contactar_por_este_medio opted_out",
-    "opt_out_all": "opt_out_all no_contactar do_not_contact cease_contact no_llamar_mas dnc baja_total do_not_call no_llamar no_molestar nao_contatar nao_ligar nao_perturbe cease_and_desist revoca_autorizacion revoca_consentimiento revocado revocada revogado revogada revoked revoke_consent consent_revoked desuscrito desuscrita dado_de_baja revogou_consentimento",
+    "contacto_efectivo live_contact contato_direto contato_com_titular cpc titular_localizado contato_efetivo"
+    " schuldner_erreicht kunde_erreicht debitore_raggiunto contatto_diretto contatto_utile contatto_con_debitore",
+    "answered": "answered contesta contesto contestada atendida answer human atendeu hung_up hang_up hangup customer_hung_up debtor_hung_up colgo cuelga cuelgan le_colgo cliente_cuelga cliente_colgo titular_cuelga titular_colgo cuelga_llamada corta_llamada corta_la_llamada corto_la_llamada desligou cliente_desligou desligou_na_cara call_dropped dropped_call llamada_cortada se_corto_la_llamada se_corta_la_llamada ligacao_caiu chamada_caiu dead_air llamada_muda ligacao_muda chamada_muda"
+    " erreicht angenommen abgenommen raggiunto raggiunta risponde risposto ha_risposto aufgelegt riattaccato ha_riattaccato",
+    "promise_to_pay": "promise_to_pay ptp promesa promesa_de_pago promesa_pago compromiso compromiso_de_pago acuerdo_de_pago promessa promessa_de_pagamento acordo acordo_de_pagamento compromisso promise compromete_pago promete_pago"
+    " zahlungszusage zusage zahlungsversprechen zahlungsvereinbarung ratenvereinbarung ratenzahlung_vereinbart promessa_di_pagamento promette_di_pagare impegno_di_pagamento accordo_di_pagamento piano_di_rientro",
+    "promise_kept": "promise_kept promesa_cumplida compromiso_cumplido promessa_cumprida acordo_cumprido kept_promise"
+    " zusage_eingehalten zahlungszusage_eingehalten promessa_mantenuta",
+    "promise_broken": "promise_broken promesa_incumplida promesa_rota compromiso_incumplido promessa_quebrada quebra_de_acordo acordo_quebrado broken_promise"
+    " zusage_gebrochen zusage_nicht_eingehalten promessa_non_mantenuta",
+    "paid": "paid pago pagado pagada pago_parcial abono pagamento pagamento_parcial partial_payment pagou"
+    " bezahlt gezahlt teilzahlung teilweise_bezahlt zahlung_erhalten pagato pagata pagamento_parziale acconto",
+    "paid_in_full": "paid_in_full pago_total cancelado_total paz_y_salvo pagado_en_su_totalidad liquidado settled quitado quitada paid_off"
+    " vollstandig_bezahlt saldato saldata estinto",
+    "payment_reversed": "payment_reversed reverso reversado reversion pago_reversado chargeback contracargo returned_payment estornado estorno pagamento_estornado nsf"
+    " rucklastschrift storniert stornato",
+    "opt_out": "opt_out optout stop baja unsubscribe unsubscribed cancelar_suscripcion no_desea_mensajes darse_de_baja sair descadastro descadastrar nao_deseja_mensagens no_contactar_por_este_medio opted_out"
+    " abgemeldet abmeldung disiscritto disiscritta",
+    "opt_out_all": "opt_out_all no_contactar do_not_contact cease_contact no_llamar_mas dnc baja_total do_not_call no_llamar no_molestar nao_contatar nao_ligar nao_perturbe cease_and_desist revoca_autorizacion revoca_consentimiento revocado revocada revogado revogada revoked revoke_consent consent_revoked desuscrito desuscrita dado_de_baja revogou_consentimento"
+    " nicht_kontaktieren nicht_anrufen nicht_mehr_anrufen kontaktsperre non_contattare non_chiamare non_chiamare_piu",
     "opt_in": "opt_in optin start alta autoriza autorizacion resubscribe consentimiento",
-    "complaint": "complaint queja reclamo pqr spam_complaint spamreport spam reclamacao queixa angry angry_reply hostile abusive enojado enojada molesto molesta cliente_molesto agresivo agresiva grosero grosera insulto insultos amenaza_con_abogado irritado",
+    "complaint": "complaint queja reclamo pqr spam_complaint spamreport spam reclamacao queixa angry angry_reply hostile abusive enojado enojada molesto molesta cliente_molesto agresivo agresiva grosero grosera insulto insultos amenaza_con_abogado irritado"
+    " beschwerde lamentela",
     "complaint_resolved": "complaint_resolved queja_resuelta reclamo_resuelto pqr_cerrada reclamacao_resolvida queja_cerrada reclamo_cerrado complaint_closed",
-    "dispute": "dispute disputed disputa desconoce_deuda desconoce_la_deuda no_reconoce_deuda objecion nao_reconhece_divida contesta_divida suplantacion suplantacion_de_identidad fraude fraud identity_theft",
+    "dispute": "dispute disputed disputa desconoce_deuda desconoce_la_deuda no_reconoce_deuda objecion nao_reconhece_divida contesta_divida suplantacion suplantacion_de_identidad fraude fraud identity_theft"
+    " widerspruch bestritten forderung_bestritten contestazione contestato contesta_il_debito",
     "dispute_resolved": "dispute_resolved disputa_resuelta objecion_resuelta disputa_cerrada dispute_closed disputa_encerrada",
-    "callback_requested": "callback_requested callback volver_a_llamar llamar_despues rellamar cbhold agendado ligar_depois retornar_ligacao",
+    "callback_requested": "callback_requested callback volver_a_llamar llamar_despues rellamar cbhold agendado ligar_depois retornar_ligacao"
+    " ruckruf ruckruf_gewunscht wiedervorlage richiamare da_richiamare",
     "number_invalid": "number_invalid numero_invalido invalid_number disconnected fuera_de_servicio numero_no_existe dc "
-    "hard_bounce invalid_recipient numero_inexistente telefone_invalido",
-    "deceased": "deceased fallecido fallecida fallecio muerto falecido falecida obito customer_deceased",
-    "insolvent": "insolvency bankruptcy bankrupt quiebra ley_de_insolvencia concurso_de_acreedores recuperacao_judicial falencia",
-    "represented": "representado_por_abogado lawyer attorney_represented advogado",
+    "hard_bounce invalid_recipient numero_inexistente telefone_invalido"
+    " ungultige_nummer nummer_ungultig kein_anschluss_unter_dieser_nummer numero_non_valido",
+    "deceased": "deceased fallecido fallecida fallecio muerto falecido falecida obito customer_deceased"
+    " verstorben deceduto deceduta",
+    "insolvent": "insolvency bankruptcy bankrupt quiebra ley_de_insolvencia concurso_de_acreedores recuperacao_judicial falencia"
+    " insolvenz privatinsolvenz fallimento",
+    "represented": "representado_por_abogado lawyer attorney_represented advogado anwalt anwaltlich_vertreten avvocato",
     "in_lawsuit": "demanda_judicial proceso_judicial",
     "hardship": "calamidad_domestica",
     "contact_stopped": "contact_stopped contacto_suspendido suspender_contacto",
