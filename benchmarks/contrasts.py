@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/contrasts.py --rows 60000 --tasks additive joint surfaces:thresholds habits:smooth
 
 Pairs of each fresh account: the best action against the best one of another first factor (``lead``), against a random
-one (``top``), and two random ones (``random``). Printed for each kind: the largest gap between P and the share of wins
+one (``top``), and two random ones (``random``). One log is one draw of what a model may get wrong, so with several
+seeds the pairs of all logs are judged together, too. Printed for each kind: the largest gap between P and share of wins
 over ten bins of P that hold at least 40 pairs, the share of pairs that are decided at 95 %, how many of those wrongly,
 the share called as good as each other, and of those how many truly lie within a tenth. Two actions that truly earn the
 same (nothing, where a channel is shut) have no winner: they are left out of the first three, and printed is how many
@@ -51,9 +52,10 @@ def pairs(belief: JointBelief, first_factor: np.ndarray, rng: np.random.Generato
     return {"lead": (top, np.where(same, -np.inf, rewards).argmax(axis=1)), "top": (top, a), "random": (a, b)}
 
 
-def measure(name: str, rows: int, seed: int, accounts: int) -> list[dict[str, object]]:
-    """One world: a row a kind of pair."""
-    model, X, truth = fitted(name, rows, seed)
+def contrasted(
+    model: RewardModel, X: np.ndarray, truth: np.ndarray, seed: int, accounts: int
+) -> dict[str, pd.DataFrame]:
+    """What is told of the pairs of fresh accounts and what is true of them, by kind of pair."""
     rng = np.random.default_rng(seed)
     found: dict[str, list[pd.DataFrame]] = {}
     for start in range(0, min(accounts, len(X)), _AT_ONCE):
@@ -65,7 +67,7 @@ def measure(name: str, rows: int, seed: int, accounts: int) -> list[dict[str, ob
             real, size = truth[at, a] - truth[at, b], np.maximum(truth[at, a], truth[at, b])
             frame = pd.DataFrame({"p": told.p_better, "standing": told.standing, "real": real, "size": size})
             found.setdefault(kind, []).append(frame[a != b])
-    return [{"kind": kind, **figures(pd.concat(frames))} for kind, frames in found.items()]
+    return {kind: pd.concat(frames) for kind, frames in found.items()}
 
 
 def figures(pairs: pd.DataFrame) -> dict[str, float]:
@@ -104,10 +106,20 @@ def main() -> None:
     print("| " + " | ".join(columns.split()).replace("_", " ") + " |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name in asked.tasks:
+        found: dict[str, list[pd.DataFrame]] = {}
         for seed in range(asked.seeds):
-            for row in measure(name, asked.rows, seed, asked.accounts):
-                told = " | ".join(f"{row[key]:.1%}" for key in _PRINTED)
-                print(f"| {name} | {seed} | {row['kind']} | {told} |", flush=True)
+            told = contrasted(*fitted(name, asked.rows, seed), seed, asked.accounts)
+            for kind, frame in told.items():
+                found.setdefault(kind, []).append(frame)
+                print(printed(name, str(seed), kind, frame), flush=True)
+        for kind, frames in found.items() if asked.seeds > 1 else ():
+            print(printed(name, "all", kind, pd.concat(frames)), flush=True)
+
+
+def printed(name: str, seed: str, kind: str, pairs: pd.DataFrame) -> str:
+    """A row of the table."""
+    row = figures(pairs)
+    return f"| {name} | {seed} | {kind} | " + " | ".join(f"{row[key]:.1%}" for key in _PRINTED) + " |"
 
 
 if __name__ == "__main__":

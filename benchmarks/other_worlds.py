@@ -280,6 +280,9 @@ WORLDS: dict[str, Callable[[int, int], Log]] = {
     "dials": dials,
     "thresholds": lambda n, seed: _surface(n, seed, "thresholds"),
     "products": lambda n, seed: _surface(n, seed, "products"),
+    "rhythms": lambda n, seed: _surface(n, seed, "rhythms"),
+    "gates": lambda n, seed: _surface(n, seed, "gates"),
+    "mixed": lambda n, seed: _surface(n, seed, "mixed"),
 }
 
 

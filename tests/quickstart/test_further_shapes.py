@@ -110,15 +110,15 @@ def test_which_word_is_the_success(words, success):
 
 def test_one_message_names_all_that_is_not_known():
     """Words of a language that no list holds: how to name the reward and the action is said in one run, not in two."""
-    frame = pd.DataFrame({"Kanal": ["Anruf", "Brief", "Anruf"] * 40, "Zahlung": [0.0, 12.5, 3.0] * 40})
-    with pytest.raises(InvalidInput, match=r"--reward COLUMN.*--action COLUMN.*: Kanal") as told:
+    frame = pd.DataFrame({"Kanava": ["puhelu", "kirje", "puhelu"] * 40, "maksu": [0.0, 12.5, 3.0] * 40})
+    with pytest.raises(InvalidInput, match=r"--reward COLUMN.*--action COLUMN.*: Kanava") as told:
         guess_roles(type_cells(frame))
     assert told.value.column == "reward"
     with pytest.raises(InvalidInput, match="--reward COLUMN") as told:
-        guess_roles(type_cells(frame), action=["Kanal"])
+        guess_roles(type_cells(frame), action=["Kanava"])
     assert "--action" not in str(told.value)
-    roles = guess_roles(type_cells(frame), reward="Zahlung", action=["Kanal"])
-    assert (roles.reward, roles.factors) == ("Zahlung", ("Kanal",))
+    roles = guess_roles(type_cells(frame), reward="maksu", action=["Kanava"])
+    assert (roles.reward, roles.factors) == ("maksu", ("Kanava",))
 
 
 @pytest.mark.parametrize(("start", "text"), [(100, "100"), (90_071_992_547_409_930, "90071992547409930"), (7.5, "7.5")])
